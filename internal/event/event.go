@@ -125,6 +125,7 @@ type Event struct {
 	By        Side
 	How       How
 	MidLife   bool // the socket is older than the observation
+	Failed    bool // Closed: the connect never succeeded
 	Lost      bool // Data: the source lost bytes of this socket just before this event
 
 	Time      Time

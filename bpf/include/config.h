@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Settings. Constants are set before load and prune what they switch off. */
+#ifndef VIADUCT_CONFIG_H
+#define VIADUCT_CONFIG_H
+
+#include "kernel.h"
+
+/*
+ * Records wake the reader only once this many bytes wait for it: a wake-up for
+ * each record costs nine times what the record does. The reader also looks
+ * every few milliseconds on its own.
+ */
+const volatile __u64 wake_bytes = 256 * 1024;
+
+/* bpf_get_current_pid_tgid is there for cgroup_skb programs (6.12, not 6.1). */
+const volatile bool packet_knows_process = false;
+
+/* Bit n: port n carries SIP. Not constant: a policy reload changes it. */
+__u8 sip_ports[8192];
+
+/* The number of the running or last scan; the agent counts it up. */
+__u32 scan;
+
+static __always_inline bool is_sip_port(__u16 port)
+{
+	return sip_ports[port >> 3] >> (port & 7) & 1;
+}
+
+#endif

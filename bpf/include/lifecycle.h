@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* From the TCP state machine's edges to the life of a connection. */
+#ifndef VIADUCT_LIFECYCLE_H
+#define VIADUCT_LIFECYCLE_H
+
+#include "emit.h"
+
+static __always_inline void ends_of(struct ends *ends, struct sock *sk)
+{
+	if (sk->__sk_common.skc_family == AF_INET6) {
+		/* IPv4 on an IPv6 socket is in mapped form already. */
+		for (int i = 0; i < 4; i++) {
+			((__u32 *)ends->local)[i] = sk->__sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32[i];
+			((__u32 *)ends->remote)[i] = sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32[i];
+		}
+	} else {
+		map_v4(ends->local, sk->__sk_common.skc_rcv_saddr);
+		map_v4(ends->remote, sk->__sk_common.skc_daddr);
+	}
+	ends->local_port = sk->__sk_common.skc_num;
+	ends->remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
+	ends->pad = 0;
+}
+
+/*
+ * The current task is the owner on edges that only its own system call can
+ * cause. Name and pid are the thread group's: what ps shows.
+ */
+static __always_inline void own_by_current(struct sock_state *state)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+	__u32 pid = task->tgid;
+
+	if (state->owner.pid && state->owner.pid != pid)
+		state->flags |= SOCK_OWNER_NEW;
+	state->owner.pid = pid;
+	state->owner.scan = scan;
+	__builtin_memcpy(state->owner.comm, task->group_leader->comm, sizeof(state->owner.comm));
+}
+
+static __always_inline struct sock_state *state_of(struct sock *sk, bool create)
+{
+	struct sock_state *state;
+
+	state = bpf_sk_storage_get(&sockets, sk, NULL, create ? BPF_SK_STORAGE_GET_F_CREATE : 0);
+	if (create && !state)
+		count(COUNT_NO_STORAGE, 1);
+	return state;
+}
+
+/* What never changes in a socket's life. */
+static __always_inline void identify(struct sock_state *state, struct sock *sk)
+{
+	state->cookie = bpf_get_socket_cookie(sk);
+	state->netns = sk->__sk_common.skc_net.net->net_cookie;
+	state->cgroup = sk->sk_cgrp_data.cgroup->kn->id;
+}
+
+static __always_inline void forget(struct sock_state *state)
+{
+	state->opened_ns = 0;
+	state->last_in_ns = 0;
+	state->last_out_ns = 0;
+	state->handshake_us = 0;
+	state->first_in = 0;
+	state->first_out = 0;
+	state->candidate.pid = 0;
+	state->candidate.scan = 0;
+	state->verdict = VERDICT_UNDECIDED;
+	state->flags = 0;
+	state->ending = ENDING_NONE;
+	state->tries_in = 0;
+	state->tries_out = 0;
+}
+
+static __always_inline void on_connecting(struct sock *sk, const struct ends *ends)
+{
+	struct sock_state *state = state_of(sk, true);
+
+	if (!state)
+		return;
+	forget(state);
+	identify(state, sk);
+	own_by_current(state);
+	state->role = ROLE_CONNECT;
+	state->opened_ns = bpf_ktime_get_boot_ns();
+	if (is_sip_port(ends->remote_port))
+		state->verdict = VERDICT_SIP;
+}
+
+static __always_inline void on_listening(struct sock *sk, const struct ends *ends)
+{
+	struct sock_state *state = state_of(sk, true);
+
+	if (!state)
+		return;
+	forget(state);
+	identify(state, sk);
+	own_by_current(state);
+	state->role = ROLE_LISTEN;
+	if (is_sip_port(ends->local_port)) {
+		state->verdict = VERDICT_SIP;
+		announce(IPPROTO_TCP, state, ends);
+	}
+}
+
+/* The child of a listener, in softirq: its owner is the listener's, cloned. */
+static __always_inline void on_accepting(struct sock *sk, const struct ends *ends)
+{
+	struct sock_state *state = state_of(sk, true);
+
+	if (!state)
+		return;
+	forget(state);
+	identify(state, sk);
+	state->role = ROLE_ACCEPT;
+	if (is_sip_port(ends->local_port))
+		state->verdict = VERDICT_SIP;
+}
+
+/* Bytes on the handshake's last ACK have shown what this connection carries. */
+static __always_inline void adopt_early(struct sock_state *state, const struct ends *ends)
+{
+	struct early_key key = {
+		.netns = state->netns,
+		.local_port = ends->local_port,
+		.remote_port = ends->remote_port,
+	};
+
+	__builtin_memcpy(key.local, ends->local, sizeof(key.local));
+	__builtin_memcpy(key.remote, ends->remote, sizeof(key.remote));
+	if (bpf_map_delete_elem(&early, &key) == 0)
+		state->verdict = VERDICT_SIP;
+}
+
+static __always_inline void on_established(struct sock *sk, const struct ends *ends, int from)
+{
+	struct sock_state *state = state_of(sk, false);
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	__u64 now = bpf_ktime_get_boot_ns();
+
+	if (!state || !tcp)
+		return;
+	if (from == TCP_SYN_SENT && state->opened_ns) {
+		state->handshake_us = (now - state->opened_ns) / 1000;
+	} else if (from == TCP_SYN_RECV) {
+		/* SYN-ACK to ACK is the first round trip that TCP has measured. */
+		state->handshake_us = tcp->srtt_us >> 3;
+		state->opened_ns = now - (__u64)state->handshake_us * 1000;
+	}
+	state->first_in = tcp->rcv_nxt;
+	state->first_out = tcp->snd_nxt;
+	state->flags |= SOCK_ESTABLISHED;
+	if (state->verdict == VERDICT_UNDECIDED && state->role == ROLE_ACCEPT)
+		adopt_early(state, ends);
+	if (state->verdict == VERDICT_SIP)
+		announce(IPPROTO_TCP, state, ends);
+}
+
+static __always_inline void on_first_fin(struct sock *sk, const struct ends *ends, bool local)
+{
+	struct sock_state *state = state_of(sk, false);
+
+	if (!state || state->ending)
+		return;
+	if (local)
+		own_by_current(state);
+	state->ending = local ? ENDING_FIN_LOCAL : ENDING_FIN_REMOTE;
+	if (state->verdict == VERDICT_SIP || state->verdict == VERDICT_TLS)
+		emit_life(RECORD_HALF_CLOSED, local ? DIRECTION_OUT : DIRECTION_IN, IPPROTO_TCP,
+			  state, ends, sk);
+}
+
+/* The other side closed first; this process closes now, so it is the owner. */
+static __always_inline void on_answering_fin(struct sock *sk)
+{
+	struct sock_state *state = state_of(sk, false);
+
+	if (state)
+		own_by_current(state);
+}
+
+/* How a connection ended that saw no FIN, or a connect that got no answer. */
+static __always_inline __u8 abrupt_ending(int error, bool established)
+{
+	switch (error) {
+	case 0:
+		return established ? ENDING_RST_LOCAL : ENDING_GAVE_UP;
+	case ECONNABORTED: /* an administrator's destroy */
+		return ENDING_RST_LOCAL;
+	case ECONNREFUSED:
+		return established ? ENDING_RST_REMOTE : ENDING_REFUSED;
+	case ETIMEDOUT:
+		return ENDING_TIMEOUT;
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+	case EHOSTDOWN:
+		return ENDING_UNREACHABLE;
+	default:
+		return established ? ENDING_RST_REMOTE : ENDING_UNREACHABLE;
+	}
+}
+
+static __always_inline void on_closed(struct sock *sk, struct ends *ends)
+{
+	struct sock_state *state = state_of(sk, false);
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	if (!state || !tcp || state->flags & SOCK_CLOSED)
+		return;
+	/* The kernel has given the port back already, but not forgotten it. */
+	if (!ends->local_port)
+		ends->local_port = bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport);
+	state->flags |= SOCK_CLOSED;
+	if (state->role == ROLE_LISTEN)
+		return;
+	/* A child that never saw the last ACK is no connection. */
+	if (!(state->flags & (SOCK_ESTABLISHED | SOCK_MID_LIFE)) && state->role != ROLE_CONNECT)
+		return;
+	if (!state->ending)
+		state->ending = abrupt_ending(sk->sk_err, state->flags & (SOCK_ESTABLISHED | SOCK_MID_LIFE));
+	if (state->verdict == VERDICT_SIP || state->verdict == VERDICT_TLS)
+		emit_life(RECORD_CLOSED, DIRECTION_NONE, IPPROTO_TCP, state, ends, sk);
+}
+
+static __always_inline void on_state_change(struct sock *sk, int from, int to)
+{
+	struct ends ends;
+
+	/* MPTCP reports its own sockets here too; its subflows are the TCP ones. */
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return;
+	ends_of(&ends, sk);
+	switch (to) {
+	case TCP_SYN_SENT:
+		on_connecting(sk, &ends);
+		break;
+	case TCP_LISTEN:
+		on_listening(sk, &ends);
+		break;
+	case TCP_SYN_RECV:
+		if (from == TCP_LISTEN)
+			on_accepting(sk, &ends);
+		break;
+	case TCP_ESTABLISHED:
+		on_established(sk, &ends, from);
+		break;
+	case TCP_FIN_WAIT1:
+		on_first_fin(sk, &ends, true);
+		break;
+	case TCP_CLOSE_WAIT:
+		on_first_fin(sk, &ends, false);
+		break;
+	case TCP_LAST_ACK:
+		on_answering_fin(sk);
+		break;
+	case TCP_CLOSE:
+		on_closed(sk, &ends);
+		break;
+	}
+}
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Every map: what it holds, who inserts, who deletes, what bounds it. */
+#ifndef VIADUCT_MAPS_H
+#define VIADUCT_MAPS_H
+
+#include "record.h"
+
+enum verdict {
+	VERDICT_UNDECIDED,
+	VERDICT_SIP,
+	VERDICT_TLS, /* SIP port, TLS record: life cycle only */
+	VERDICT_NOT_SIP,
+};
+
+enum sock_flag {
+	SOCK_ANNOUNCED = 1,  /* RECORD_OPENED or RECORD_LISTENING was delivered */
+	SOCK_MID_LIFE = 2,
+	SOCK_LOST_IN = 4,    /* bytes lost since the last delivered record */
+	SOCK_LOST_OUT = 8,
+	SOCK_CLOSED = 16,
+	SOCK_OWNER_NEW = 32, /* owner differs from what was delivered */
+	SOCK_ESTABLISHED = 64,
+	SOCK_SPOKE = 128,
+};
+
+struct owner {
+	__u32 pid;
+	__u32 scan; /* the scan that saw this process hold the socket */
+	char comm[16];
+};
+
+/*
+ * One struct for each TCP and UDP socket, in one map: more than a few storage
+ * maps in a socket cost look-ups. Fields are written under no lock:
+ * a race between two CPUs costs a duplicate or a missed mark, both of which the
+ * agent's reassembly by sequence number survives.
+ */
+struct sock_state {
+	__u64 cookie;
+	__u64 netns;
+	__u64 cgroup;
+	__u64 opened_ns;
+	__u64 last_in_ns;
+	__u64 last_out_ns;
+	__u32 handshake_us;
+	__u32 first_in; /* sequence numbers of the first bytes; 0 in mid-life */
+	__u32 first_out;
+	__u32 pad;
+	struct owner owner;
+	struct owner candidate; /* another holder seen by the scan */
+	__u8 verdict;
+	__u8 role;
+	__u8 flags;
+	__u8 ending; /* first FIN or RST, once there is one */
+	__u8 tries_in;
+	__u8 tries_out;
+	__u8 pad2[2];
+};
+
+/*
+ * Inserted: at connect, listen and accept, at the first packet of a socket
+ * older than the programs, by the scan. Deleted: by the kernel with the
+ * socket. Bound: the sockets of the host. A child inherits its listener's
+ * (BPF_F_CLONE), which is how an accepted socket knows its owner.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct sock_state);
+} sockets SEC(".maps");
+
+#define HEAD_BYTES 64
+
+/* Twice the size, so that the verifier sees any append to stay inside. */
+struct head {
+	__u32 seq;
+	__u32 length;
+	__u8 bytes[2 * HEAD_BYTES];
+};
+
+struct heads {
+	struct head in;
+	struct head out;
+};
+
+/*
+ * The first bytes of a stream whose first segment was too short to tell SIP
+ * from the rest. Inserted: by the packet programs, on undecided sockets only.
+ * Deleted: at the verdict, or with the socket.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct heads);
+} first_bytes SEC(".maps");
+
+struct early_key {
+	__u64 netns;
+	__u8 local[16];
+	__u8 remote[16];
+	__u16 local_port;
+	__u16 remote_port;
+	__u32 pad;
+};
+
+/*
+ * SIP that arrived on a listener with the last ACK of a handshake, on a port
+ * that is not configured: the child will be a SIP connection. Inserted: by the
+ * ingress program. Deleted: when the child is established; LRU for children
+ * that never are.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct early_key);
+	__type(value, __u8);
+} early SEC(".maps");
+
+/* Records to the agent; the loader sets the size. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 23);
+} records SEC(".maps");
+
+enum counter {
+	COUNT_RING_FULL_LIFE,  /* a life-cycle record found the ring full */
+	COUNT_RING_FULL_DATA,  /* a payload record found the ring full */
+	COUNT_LOST_BYTES,      /* payload bytes of those */
+	COUNT_TRUNCATED_BYTES, /* payload bytes past the largest segment we copy */
+	COUNT_UNREADABLE,      /* a packet whose headers or payload could not be read */
+	COUNT_NO_STORAGE,      /* no memory for a socket's state */
+	COUNT_OUT_OF_WINDOW,   /* segments that TCP will not accept */
+	COUNT_SEGMENTS,        /* payload records delivered */
+	COUNT_LIFE_RECORDS,    /* life-cycle records delivered */
+	COUNT_RETRANSMITTED,   /* segments seen before, not copied again */
+	COUNTERS,
+};
+
+/* Never deleted; one slot for each enum counter. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+static __always_inline void count(enum counter which, __u64 n)
+{
+	__u32 key = which;
+	__u64 *value = bpf_map_lookup_elem(&counters, &key);
+
+	if (value)
+		__sync_fetch_and_add(value, n);
+}
+
+#endif

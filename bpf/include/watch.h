@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* One packet of one socket: the path from the fast exit to the ring. */
+#ifndef VIADUCT_WATCH_H
+#define VIADUCT_WATCH_H
+
+#include "verdict.h"
+
+#define PASS 1 /* the packet goes on, whatever we saw */
+
+/* A socket that is older than the programs, or UDP, which has no opening. */
+static __always_inline struct sock_state *meet(struct __sk_buff *skb, struct bpf_sock *sk)
+{
+	struct bpf_sock *full = bpf_sk_fullsock(sk);
+	struct sock_state *state;
+
+	if (!full || (full->protocol != IPPROTO_TCP && full->protocol != IPPROTO_UDP))
+		return NULL;
+	state = bpf_sk_storage_get(&sockets, full, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!state) {
+		count(COUNT_NO_STORAGE, 1);
+		return NULL;
+	}
+	state->cookie = bpf_get_socket_cookie(skb);
+	state->cgroup = bpf_sk_cgroup_id(full);
+	if (full->protocol == IPPROTO_TCP) {
+		state->flags |= SOCK_MID_LIFE;
+		if (full->state == BPF_TCP_LISTEN)
+			state->role = ROLE_LISTEN;
+	}
+	return state;
+}
+
+/*
+ * A listener's packets are the handshakes of its children. Payload on the last
+ * ACK comes here and not to the child, which does not exist yet; it goes out
+ * without a socket cookie, to be joined with the child by its addresses.
+ */
+static __always_inline void watch_listener(struct __sk_buff *skb, struct sock_state *listener,
+					   const struct packet *packet)
+{
+	struct sock_state child = {
+		.netns = listener->netns,
+		.cgroup = listener->cgroup,
+		.verdict = VERDICT_SIP,
+	};
+	struct early_key key = {
+		.netns = listener->netns,
+		.local_port = packet->ends.local_port,
+		.remote_port = packet->ends.remote_port,
+	};
+	enum sniffed sniffed = sniff_payload(skb, packet);
+	__u8 yes = 1;
+
+	if (!is_sip_port(packet->ends.local_port)) {
+		if (sniffed != SNIFFED_SIP)
+			return;
+		__builtin_memcpy(key.local, packet->ends.local, sizeof(key.local));
+		__builtin_memcpy(key.remote, packet->ends.remote, sizeof(key.remote));
+		bpf_map_update_elem(&early, &key, &yes, BPF_ANY);
+	}
+	if (sniffed != SNIFFED_TLS)
+		emit_payload(skb, &child, packet, true);
+}
+
+/* Returns false for segments that TCP has had before, or will not take. */
+static __always_inline bool is_news(struct bpf_sock *sk, const struct packet *packet, bool in)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	__u32 end = packet->seq + packet->payload_length;
+	__u32 edge;
+
+	if (!tcp)
+		return true;
+	/* snd_nxt moves after the packet has passed here, so new data ends behind it. */
+	if ((__s32)(end - (in ? tcp->rcv_nxt : tcp->snd_nxt)) <= 0) {
+		count(COUNT_RETRANSMITTED, 1);
+		return false;
+	}
+	if (!in)
+		return true;
+	edge = tcp->rcv_wup + tcp->rcv_wnd;
+	if ((__s32)(edge - tcp->rcv_nxt) < 0)
+		edge = tcp->rcv_nxt;
+	if ((__s32)(packet->seq - edge) > 0) {
+		count(COUNT_OUT_OF_WINDOW, 1);
+		return false;
+	}
+	return true;
+}
+
+/* On a SIP port, TLS shows in the first bytes; in mid-life, in any record header. */
+static __always_inline bool is_tls(struct __sk_buff *skb, const struct sock_state *state,
+				   const struct packet *packet)
+{
+	__u8 bytes[2];
+
+	if (state->flags & SOCK_SPOKE || packet->payload_length < 3 ||
+	    bpf_skb_load_bytes(skb, packet->payload_offset, bytes, sizeof(bytes)))
+		return false;
+	if (bytes[1] != 3)
+		return false;
+	return bytes[0] == 0x16 ||
+	       (state->flags & SOCK_MID_LIFE && bytes[0] >= 0x14 && bytes[0] <= 0x17);
+}
+
+static __always_inline void watch_stream(struct __sk_buff *skb, struct bpf_sock *sk,
+					 struct sock_state *state, const struct packet *packet, bool in)
+{
+	if (!is_news(sk, packet, in))
+		return;
+	if (state->verdict == VERDICT_UNDECIDED && state->flags & SOCK_MID_LIFE &&
+	    (is_sip_port(packet->ends.local_port) || is_sip_port(packet->ends.remote_port)))
+		state->verdict = VERDICT_SIP;
+	if (state->verdict == VERDICT_SIP && is_tls(skb, state, packet)) {
+		state->verdict = VERDICT_TLS;
+		state->flags |= SOCK_SPOKE;
+		state->flags &= ~SOCK_ANNOUNCED; /* once more, now as TLS */
+		announce(IPPROTO_TCP, state, &packet->ends);
+	}
+	state->flags |= SOCK_SPOKE;
+	if (in)
+		state->last_in_ns = bpf_ktime_get_boot_ns();
+	else
+		state->last_out_ns = bpf_ktime_get_boot_ns();
+	if (state->verdict == VERDICT_UNDECIDED)
+		decide_stream(skb, sk, state, packet, in);
+	if (state->verdict != VERDICT_SIP)
+		return;
+	announce(IPPROTO_TCP, state, &packet->ends);
+	emit_payload(skb, state, packet, in);
+}
+
+/* Only a sender's own system call puts a datagram on its way. */
+static __always_inline void own_datagram(struct sock_state *state, const struct packet *packet)
+{
+	if (!packet_knows_process || state->owner.pid)
+		return;
+	state->owner.pid = bpf_get_current_pid_tgid() >> 32;
+	state->owner.scan = scan;
+	emit_life(RECORD_OWNER, DIRECTION_NONE, IPPROTO_UDP, state, &packet->ends, NULL);
+}
+
+static __always_inline void watch_datagram(struct __sk_buff *skb, struct bpf_sock *sk,
+					   struct sock_state *state, const struct packet *packet, bool in)
+{
+	if (state->verdict == VERDICT_UNDECIDED)
+		decide_datagram(skb, sk, state, packet, in);
+	if (state->verdict != VERDICT_SIP)
+		return;
+	if (!in)
+		own_datagram(state, packet);
+	emit_payload(skb, state, packet, in);
+}
+
+static __always_inline int watch(struct __sk_buff *skb, bool in)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct sock_state *state;
+	struct packet packet;
+
+	if (!sk)
+		return PASS;
+	state = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+	if (!state)
+		state = meet(skb, sk);
+	if (!state || state->verdict == VERDICT_NOT_SIP)
+		return PASS;
+	if (!parse_packet(skb, &packet, in)) {
+		count(COUNT_UNREADABLE, 1);
+		return PASS;
+	}
+	if (!packet.payload_length)
+		return PASS;
+	if (packet.protocol == IPPROTO_UDP)
+		watch_datagram(skb, sk, state, &packet, in);
+	else if (state->role != ROLE_LISTEN)
+		watch_stream(skb, sk, state, &packet, in);
+	else if (in)
+		watch_listener(skb, state, &packet);
+	return PASS;
+}
+
+#endif
