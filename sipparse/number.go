@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sipparse
+
+import "math"
+
+// NumParam is a number that may be there, may have a value, and may be right.
+// A bare `keep` is Present and not HasValue; `keep=30s` is Present, HasValue
+// and not Valid. N counts only if Valid, except that a number above the range
+// saturates N at the limit and leaves Valid false.
+type NumParam struct {
+	Present, HasValue, Valid bool
+	N                        uint32
+}
+
+// ParseDelta reads delta-seconds (RFC 3261 section 25.1) from the value of
+// Expires, Flow-Timer, Retry-After and their like: digits, then nothing, a
+// parameter or a comment. A value above 2^32-1 saturates and is not Valid.
+func ParseDelta(value []byte) NumParam {
+	i, j := trimLWS(value, 0, len(value))
+	n := NumParam{Present: true, HasValue: j > i}
+	end, v, code := number(value[:j], i, math.MaxUint32)
+	n.N = v
+	if code != CodeNone {
+		return n
+	}
+	end = skipLWS(value[:j], end)
+	n.Valid = end == j || value[end] == ';' || value[end] == '('
+	if !n.Valid {
+		n.N = 0
+	}
+	return n
+}
+
+// number reads digits at b[i:] up to limit. It returns the index after the
+// digits, the number (limit if it is above), and what is wrong.
+func number(b []byte, i int, limit uint32) (int, uint32, Code) {
+	start, n := i, uint64(0)
+	for i < len(b) && b[i]-'0' <= 9 {
+		if n <= uint64(limit) { // above it only the end of the digits matters
+			n = n*10 + uint64(b[i]-'0')
+		}
+		i++
+	}
+	switch {
+	case i == start:
+		return i, 0, CodeNumberInvalid
+	case n > uint64(limit):
+		return i, limit, CodeNumberOverflow
+	}
+	return i, uint32(n), CodeNone
+}
+
+// numParam makes a NumParam of a parameter value that must be digits alone.
+func numParam(b []byte, hasValue bool, limit uint32) (NumParam, Code) {
+	n := NumParam{Present: true, HasValue: hasValue}
+	if !hasValue {
+		return n, CodeNone
+	}
+	end, v, code := number(b, 0, limit)
+	if code == CodeNone && end != len(b) {
+		v, code = 0, CodeNumberInvalid
+	}
+	n.N, n.Valid = v, code == CodeNone
+	return n, code
+}

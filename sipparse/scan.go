@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sipparse
+
+// Character classes of RFC 3261 section 25.1, one bit each.
+const (
+	classToken = 1 << iota // token
+	classValue             // runs on in an unquoted parameter value
+	classHost              // runs on in a host or in its port
+	classLWS               // SP, HTAB and, inside a value, the CR and LF of a fold
+	classDigit
+)
+
+var class = func() (t [256]uint8) {
+	for c := range 256 {
+		b := byte(c)
+		alnum := b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9'
+		lws := b == ' ' || b == '\t' || b == '\r' || b == '\n'
+		if alnum || contains("-.!%*_+`'~", b) {
+			t[c] |= classToken
+		}
+		if !lws && !contains(`;,"`, b) {
+			t[c] |= classValue
+		}
+		if !lws && !contains(`;,"?<>=:`, b) {
+			t[c] |= classHost
+		}
+		if lws {
+			t[c] |= classLWS
+		}
+		if b >= '0' && b <= '9' {
+			t[c] |= classDigit
+		}
+	}
+	return t
+}()
+
+func contains(set string, b byte) bool {
+	for i := range len(set) {
+		if set[i] == b {
+			return true
+		}
+	}
+	return false
+}
+
+func is(b byte, c uint8) bool { return class[b]&c != 0 }
+
+// run returns the index of the first byte at or after i that is not of class
+// c, or len(b).
+func run(b []byte, i int, c uint8) int {
+	for i < len(b) && class[b[i]]&c != 0 {
+		i++
+	}
+	return i
+}
+
+func skipLWS(b []byte, i int) int {
+	for i < len(b) && class[b[i]]&classLWS != 0 {
+		i++
+	}
+	return i
+}
+
+// trimLWS returns the range of b[i:j] without the LWS around it.
+func trimLWS(b []byte, i, j int) (int, int) {
+	for i < j && class[b[i]]&classLWS != 0 {
+		i++
+	}
+	for j > i && class[b[j-1]]&classLWS != 0 {
+		j--
+	}
+	return i, j
+}
+
+// foldEqual reports whether b equals the lower-case letters and hyphens in
+// lower without regard to case.
+func foldEqual(b []byte, lower string) bool {
+	if len(b) != len(lower) {
+		return false
+	}
+	for i := range len(lower) {
+		c := b[i]
+		if c >= 'A' && c <= 'Z' {
+			c |= 0x20
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// foldEqualAny is foldEqual for a string in any case.
+func foldEqualAny(b []byte, s string) bool {
+	if len(b) != len(s) {
+		return false
+	}
+	for i := range len(s) {
+		c, d := b[i], s[i]
+		if c >= 'A' && c <= 'Z' {
+			c |= 0x20
+		}
+		if d >= 'A' && d <= 'Z' {
+			d |= 0x20
+		}
+		if c != d {
+			return false
+		}
+	}
+	return true
+}
+
+// quotedEnd returns the index after the quoted-string that begins at b[i],
+// which is a double quote, and whether the closing quote is there.
+func quotedEnd(b []byte, i int) (int, bool) {
+	for i++; i < len(b); i++ {
+		switch b[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1, true
+		}
+	}
+	return len(b), false
+}
