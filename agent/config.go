@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"time"
+
+	"github.com/viaduct-project/viaduct/internal/event"
+)
+
+// Config bounds the core and names the run. Zero values mean the defaults
+// given.
+type Config struct {
+	Source  string     // "live" (default) or "pcap"
+	Started event.Time // beginning of the observation
+
+	MaxConnections  int // TCP connections and UDP flows together: 1,200,000
+	MaxTransactions int // 500,000
+	MaxDialogs      int // 500,000
+	MaxPeers        int // 100,000
+	MaxClosed       int // closed connections kept for the report: 100,000
+	MaxHeldBytes    int // out-of-order bytes of all streams: 64 MiB
+	MaxMessage      int // longest message head: 64 KiB
+
+	FlowTimeout time.Duration // silence that ends a UDP flow: 5 minutes
+}
+
+// Lost is what the source of the events lost before the core could see it.
+type Lost struct {
+	RingFull     uint64
+	MapFull      uint64
+	QueueOverrun uint64
+}
+
+func (c Config) withDefaults() Config {
+	if c.Source == "" {
+		c.Source = "live"
+	}
+	for _, d := range []struct {
+		v   *int
+		def int
+	}{
+		{&c.MaxConnections, 1_200_000},
+		{&c.MaxTransactions, 500_000},
+		{&c.MaxDialogs, 500_000},
+		{&c.MaxPeers, 100_000},
+		{&c.MaxClosed, 100_000},
+		{&c.MaxHeldBytes, 64 << 20},
+		{&c.MaxMessage, 64 << 10},
+	} {
+		if *d.v <= 0 {
+			*d.v = d.def
+		}
+	}
+	if c.FlowTimeout <= 0 {
+		c.FlowTimeout = 5 * time.Minute
+	}
+	return c
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package agent is the core: it takes events in and says what the neighbours
+// of this host do with their connections. It does no I/O, reads no clock,
+// starts no goroutine and needs no privilege; the same events give the same
+// report, whether the kernel, a capture file or a test sent them.
+//
+// A Core is not safe for concurrent use: the caller serialises. Time passes
+// only as events and ticks say.
+package agent
+
+import (
+	"net/netip"
+
+	"github.com/viaduct-project/viaduct/agent/dialog"
+	"github.com/viaduct-project/viaduct/agent/early"
+	"github.com/viaduct-project/viaduct/agent/message"
+	"github.com/viaduct-project/viaduct/agent/metrics"
+	"github.com/viaduct-project/viaduct/agent/peer"
+	"github.com/viaduct-project/viaduct/agent/report"
+	"github.com/viaduct-project/viaduct/agent/stream"
+	"github.com/viaduct-project/viaduct/agent/transaction"
+	"github.com/viaduct-project/viaduct/internal/event"
+	"github.com/viaduct-project/viaduct/sipparse"
+)
+
+// Core holds the state of all connections.
+type Core struct {
+	cfg      Config
+	counters metrics.Counters
+	evicted  metrics.Evicted
+	lost     report.Lost // what the core counts itself
+	source   Lost        // what the source counts
+
+	tcp     map[uint64]*connection
+	flows   map[flowKey]*connection
+	sockets map[uint64]*socket // UDP
+	lastID  uint64
+
+	open    list // TCP, by last activity
+	udp     list // flows, by last activity
+	closing list // TCP, by close
+	closed  ring
+
+	waiting []*connection // something is held in their streams
+
+	txs     *transaction.Table
+	dialogs *dialog.Table
+	peers   *peer.Table
+	early   *early.Table
+	budget  stream.Budget
+	framing [2]sipparse.FramerOptions // known start, unknown start
+
+	msg message.Message // of the moment
+}
+
+type flowKey struct {
+	socket uint64
+	remote netip.AddrPort
+}
+
+// New returns a Core without connections.
+func New(cfg Config) *Core {
+	cfg = cfg.withDefaults()
+	c := &Core{
+		cfg:      cfg,
+		counters: metrics.New(),
+		tcp:      make(map[uint64]*connection),
+		flows:    make(map[flowKey]*connection),
+		sockets:  make(map[uint64]*socket),
+		closed:   ring{limit: cfg.MaxClosed},
+		txs:      transaction.New(cfg.MaxTransactions),
+		dialogs:  dialog.New(cfg.MaxDialogs),
+		peers:    peer.NewTable(cfg.MaxPeers),
+		early:    early.New(),
+		budget:   stream.Budget{Limit: cfg.MaxHeldBytes},
+	}
+	options := sipparse.FramerOptions{MaxMessage: cfg.MaxMessage, DropBody: true}
+	c.framing[0] = options
+	options.Resync = true
+	c.framing[1] = options
+	return c
+}
+
+// Handle takes one event. The event and its payload are the caller's again
+// when it returns.
+func (c *Core) Handle(e *event.Event) {
+	if int(e.Kind) < len(c.counters.Events) {
+		c.counters.Events[e.Kind]++
+	}
+	if e.Transport == event.UDP {
+		c.handleUDP(e)
+		return
+	}
+	switch e.Kind {
+	case event.Opened:
+		c.opened(e)
+	case event.Data:
+		c.segment(e)
+	case event.HalfClosed:
+		c.halfClosed(e)
+	case event.Closed:
+		c.closedEvent(e)
+	case event.Owner:
+		if conn := c.tcp[e.Socket]; conn != nil {
+			conn.setOwner(e)
+		}
+	case event.Figures:
+		if conn := c.tcp[e.Socket]; conn != nil {
+			conn.figures(e)
+		}
+	}
+}
+
+// SetLost tells what the source has lost so far.
+func (c *Core) SetLost(l Lost) { c.source = l }
+
+// Sizes returns how many entries each table holds.
+func (c *Core) Sizes() metrics.Sizes {
+	segments, opened := c.early.Len()
+	return metrics.Sizes{
+		Connections:  len(c.tcp),
+		Flows:        len(c.flows),
+		Sockets:      len(c.sockets),
+		Transactions: c.txs.Len(),
+		Dialogs:      c.dialogs.Len(),
+		HeldBytes:    c.budget.Used,
+		Waiting:      len(c.waiting),
+		Early:        segments,
+		Opened:       opened,
+		Pairs:        c.peers.Pairs(),
+		Closed:       c.closed.len(),
+		Peers:        c.peers.Len(),
+	}
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/viaduct-project/viaduct/agent/keepalive"
+	"github.com/viaduct-project/viaduct/agent/negotiate"
+	"github.com/viaduct-project/viaduct/agent/stream"
+	"github.com/viaduct-project/viaduct/internal/event"
+	"github.com/viaduct-project/viaduct/sipparse"
+)
+
+const (
+	// crlfWait is how long a lone CRLF may become the first half of a ping.
+	// The halves of one write come within a round trip.
+	crlfWait = time.Second
+	// holeWait is how long a hole in a stream may be filled: longer than TCP
+	// takes to send a segment a few times.
+	holeWait = 30 * time.Second
+)
+
+// segment takes the Data of a TCP connection.
+func (c *Core) segment(e *event.Event) {
+	if e.Length > len(e.Payload) {
+		c.lost.Truncated++
+	}
+	if e.Socket == 0 {
+		socket, known := c.early.Hold(e)
+		if !known {
+			return
+		}
+		found := *e
+		found.Socket = socket
+		e = &found
+	}
+	conn, fresh := c.connect(e)
+	if fresh {
+		conn.midLife = true
+	}
+	if conn.closedAt == 0 {
+		c.open.put(conn)
+	}
+	if conn.streams == nil {
+		c.makeStreams(conn)
+	}
+	if e.Lost {
+		conn.incomplete = true
+		conn.streams[0].MarkLossy()
+		conn.streams[1].MarkLossy()
+	}
+	d := e.Direction
+	h := &conn.streams[index(d)]
+	if h.last != 0 && e.Time.Sub(h.last) >= crlfWait {
+		c.settle(conn, d)
+	}
+	before := h.Delivered + h.GapBytes
+	cursor := h.Push(e.Time, stream.Segment{Seq: e.Seq, Length: e.Length, Data: e.Payload, Lost: e.Lost}, &c.budget)
+	c.pull(conn, d, e.Time, &cursor)
+	if n := h.Delivered + h.GapBytes - before; n > 0 {
+		conn.touched(d, e.Time, int(n))
+	}
+}
+
+// makeStreams begins both directions.
+func (c *Core) makeStreams(conn *connection) {
+	conn.streams = new([2]half)
+	known := 1
+	if conn.established {
+		known = 0
+	}
+	for i := range conn.streams {
+		conn.streams[i].framer = sipparse.NewFramer(&c.framing[known])
+	}
+	if conn.established {
+		c.begin(conn)
+	}
+}
+
+// begin tells the streams where they start; bytes that came before the first
+// one seen are lost.
+func (c *Core) begin(conn *connection) {
+	for i, next := range [2]uint32{conn.nextIn, conn.nextOut} {
+		if conn.nextIn == 0 && conn.nextOut == 0 {
+			return // the source does not know
+		}
+		h := &conn.streams[i]
+		if gap := h.Start(next); gap > 0 {
+			c.countGap(conn, gap)
+			conn.touched(event.In+event.Direction(i), conn.first, int(gap))
+		}
+	}
+}
+
+func (c *Core) countGap(conn *connection, n int64) {
+	conn.incomplete = true
+	conn.lostBytes += uint64(n)
+	c.lost.SequenceGaps++
+	c.lost.SequenceGapBytes += uint64(n)
+}
+
+// pull hands what is in order to the framer, and what the framer finds on.
+func (c *Core) pull(conn *connection, d event.Direction, t event.Time, cursor *stream.Cursor) {
+	h := &conn.streams[index(d)]
+	var chunk stream.Chunk
+	for cursor.Next(&chunk) {
+		if chunk.Gap > 0 {
+			c.countGap(conn, chunk.Gap)
+			h.framer.Gap(chunk.Gap)
+		} else {
+			h.framer.Push(chunk.Data)
+		}
+		c.items(conn, d, t)
+	}
+	h.framer.Push(nil) // lets go of the payload
+	_, hole := h.Waiting()
+	undecided := !h.framer.AtBoundary() && !h.framer.InMessage()
+	h.last = 0
+	if undecided {
+		h.last = t
+		if conn.alive != nil && conn.alive.Waiting(d) {
+			c.settle(conn, d) // a lone CRLF now is the pong that is waited for
+		}
+	}
+	if (hole || h.last != 0) && !conn.queued {
+		conn.queued = true
+		c.waiting = append(c.waiting, conn)
+	}
+}
+
+// settle decides what the framer holds: the peer has paused.
+func (c *Core) settle(conn *connection, d event.Direction) {
+	h := &conn.streams[index(d)]
+	t := h.last
+	h.last = 0
+	h.framer.Flush()
+	c.items(conn, d, t)
+}
+
+// items takes what the framer found.
+func (c *Core) items(conn *connection, d event.Direction, t event.Time) {
+	h := &conn.streams[index(d)]
+	var item sipparse.Item
+	for h.framer.Next(&item) {
+		switch item.Kind {
+		case sipparse.ItemMessage:
+			c.message(conn, d, t, item.Head)
+		case sipparse.ItemPing:
+			c.ping(conn, d, t)
+		case sipparse.ItemPong:
+			c.pong(conn, d, t)
+		case sipparse.ItemDefect:
+			conn.messages.Malformed++
+			c.lost.ParseErrors++
+		}
+	}
+}
+
+func (c *Core) ping(conn *connection, d event.Direction, t event.Time) {
+	if conn.keepalives().Ping(d, t) {
+		c.counters.Keepalives[keepalive.Ping][d]++
+		return
+	}
+	c.counters.Keepalives[keepalive.Pong][d] += 2
+}
+
+func (c *Core) pong(conn *connection, d event.Direction, t event.Time) {
+	if conn.alive == nil { // nobody pinged: do not allocate for padding
+		c.counters.Keepalives[keepalive.Stray][d]++
+		return
+	}
+	rtt, ok := conn.alive.Pong(d, t)
+	if !ok {
+		c.counters.Keepalives[keepalive.Stray][d]++
+		return
+	}
+	c.counters.Keepalives[keepalive.Pong][d]++
+	c.counters.RoundTrip.Observe(rtt.Seconds())
+}
+
+// finish gives up what is still held: nothing more will come.
+func (c *Core) finish(conn *connection) {
+	if conn.streams == nil {
+		return
+	}
+	for i := range conn.streams {
+		h, d := &conn.streams[i], event.In+event.Direction(i)
+		t := max(conn.lastIn, conn.lastOut)
+		cursor := h.Finish(t, &c.budget)
+		c.pull(conn, d, t, &cursor)
+		h.framer.End()
+		c.items(conn, d, t)
+		c.lost.Implausible += uint64(h.Stray)
+	}
+}
+
+// opposite is the direction of the request that a response in direction d
+// answers.
+func opposite(d event.Direction) event.Direction { return negotiate.Opposite(d) }
+
+func unmapped(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package dialog knows which dialogs (RFC 3261 section 12) began on which
+// connection and whether they have ended: what tells a connection that only
+// served a call from one that outlives calls.
+package dialog
+
+import (
+	"hash/maphash"
+
+	"github.com/viaduct-project/viaduct/internal/event"
+)
+
+var seed = maphash.MakeSeed()
+
+// ID stands for a dialog: Call-ID and both tags. Which side a tag belongs to
+// depends on who sends, so the order of the tags does not matter.
+type ID uint64
+
+// Of returns the id, and false if a tag or the Call-ID is missing: there is no
+// dialog then (yet).
+func Of(callID, fromTag, toTag []byte) (ID, bool) {
+	if len(callID) == 0 || len(fromTag) == 0 || len(toTag) == 0 {
+		return 0, false
+	}
+	tags := maphash.Bytes(seed, fromTag) + maphash.Bytes(seed, toTag)
+	return ID(maphash.Bytes(seed, callID)*31 + tags), true
+}
+
+// Owner is a connection's end of the table.
+type Owner struct {
+	head    *Dialog
+	Begun   uint32
+	Ended   uint32
+	EndedAt event.Time // of the latest
+}
+
+// Dialog is one that began and has not ended.
+type Dialog struct {
+	id             ID
+	owner          *Owner
+	until          event.Time // end of a subscription, 0 if it has none
+	prev, next     *Dialog    // of the owner
+	older, younger *Dialog
+}
+
+// Table holds at most Limit dialogs.
+type Table struct {
+	Limit   int
+	Evicted uint64
+
+	byID             map[ID]*Dialog
+	oldest, youngest *Dialog
+}
+
+// New returns an empty table.
+func New(limit int) *Table { return &Table{Limit: limit, byID: make(map[ID]*Dialog)} }
+
+// Len is the number of dialogs held.
+func (tb *Table) Len() int { return len(tb.byID) }
+
+// Begin notes that the dialog was confirmed on o. until is 0 for one that only
+// a message ends. It returns false for a dialog that is known, whose until is
+// then renewed.
+func (tb *Table) Begin(o *Owner, id ID, until event.Time) bool {
+	if d := tb.byID[id]; d != nil {
+		d.until = until
+		return false
+	}
+	if len(tb.byID) >= tb.Limit && tb.oldest != nil {
+		tb.Evicted++
+		tb.remove(tb.oldest)
+	}
+	d := &Dialog{id: id, owner: o, until: until, next: o.head, older: tb.youngest}
+	if o.head != nil {
+		o.head.prev = d
+	}
+	o.head = d
+	if tb.youngest != nil {
+		tb.youngest.younger = d
+	} else {
+		tb.oldest = d
+	}
+	tb.youngest = d
+	tb.byID[id] = d
+	o.Begun++
+	return true
+}
+
+// End notes that the dialog is over, wherever that was said, and returns false
+// if it is not known.
+func (tb *Table) End(id ID, t event.Time) bool {
+	d := tb.byID[id]
+	if d == nil {
+		return false
+	}
+	d.owner.Ended++
+	d.owner.EndedAt = t
+	tb.remove(d)
+	return true
+}
+
+// Expire ends o's subscriptions that ran out.
+func (o *Owner) Expire(tb *Table, now event.Time) {
+	for d := o.head; d != nil; {
+		next := d.next
+		if d.until != 0 && d.until <= now {
+			tb.End(d.id, d.until)
+		}
+		d = next
+	}
+}
+
+// Release drops the dialogs of o: its connection is gone.
+func (tb *Table) Release(o *Owner) {
+	for o.head != nil {
+		tb.remove(o.head)
+	}
+}
+
+func (tb *Table) remove(d *Dialog) {
+	delete(tb.byID, d.id)
+	if d.older != nil {
+		d.older.younger = d.younger
+	} else {
+		tb.oldest = d.younger
+	}
+	if d.younger != nil {
+		d.younger.older = d.older
+	} else {
+		tb.youngest = d.older
+	}
+	if d.prev != nil {
+		d.prev.next = d.next
+	} else {
+		d.owner.head = d.next
+	}
+	if d.next != nil {
+		d.next.prev = d.prev
+	}
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package keepalive counts what the two ends of a connection send only to keep
+// it alive: CRLF pings and pongs on streams (RFC 5626 section 3.5.1), STUN
+// Binding requests and filler datagrams on UDP.
+package keepalive
+
+import (
+	"time"
+
+	"github.com/viaduct-project/viaduct/internal/event"
+)
+
+// Waits after which a keep-alive counts as unanswered.
+const (
+	PongWait = 10 * time.Second         // RFC 5626 section 4.4.1
+	StunWait = 39500 * time.Millisecond // RFC 8489 section 6.2.1
+)
+
+// Kind is what a keep-alive looks like on the wire.
+type Kind uint8
+
+const (
+	Ping         Kind = iota // double CRLF between messages of a stream
+	Pong                     // single CRLF that answers a ping
+	Stray                    // single CRLF that answers nothing: padding, or a pong nobody asked for
+	Datagram                 // UDP datagram of CRLFs, NULs, blanks or vendor filler
+	StunRequest              // Binding request
+	StunResponse             // Binding response, success or error
+	Kinds
+)
+
+var kindNames = [Kinds]string{"ping", "pong", "stray-crlf", "datagram", "stun-request", "stun-response"}
+
+func (k Kind) String() string { return kindNames[k] }
+
+// outstanding is how many pings one side may have in flight before the oldest
+// counts as unanswered.
+const outstanding = 4
+
+// Side is what one end sent.
+type Side struct {
+	Pings, Pongs, Stun, Answers uint32
+	stunID                      [12]byte // the newest Binding request's
+	stunAnswered                bool
+	waiting                     uint8
+	sent                        [outstanding]event.Time // of the pings that wait for a pong
+	stunAt                      event.Time              // of a Binding request that waits
+	last                        event.Time              // newest keep-alive
+}
+
+// State is what one connection's two ends sent. The zero value is ready.
+type State struct {
+	sides      [2]Side
+	unanswered uint32
+	intervals
+}
+
+func index(d event.Direction) int { return int(d - event.In) }
+
+// Sent returns what went in direction d.
+func (s *State) Sent(d event.Direction) *Side { return &s.sides[index(d)] }
+
+// Ping counts a double CRLF. It returns false if it is two pongs in one
+// segment: that many pings of the other side were waiting.
+func (s *State) Ping(d event.Direction, t event.Time) bool {
+	s.settle(t)
+	if s.sides[1-index(d)].waiting >= 2 {
+		s.Pong(d, t)
+		s.Pong(d, t)
+		return false
+	}
+	side := &s.sides[index(d)]
+	side.Pings++
+	s.interval(side, t)
+	if side.waiting == outstanding {
+		s.unanswered++
+		side.drop()
+	}
+	side.sent[side.waiting] = t
+	side.waiting++
+	return true
+}
+
+// Waiting says whether a ping sent against direction d waits for a pong.
+func (s *State) Waiting(d event.Direction) bool { return s.sides[1-index(d)].waiting > 0 }
+
+// Pong counts a single CRLF. It answers the oldest ping of the other side and
+// returns the time that took; ok is false if none was waiting, and then it is
+// not counted as a pong.
+func (s *State) Pong(d event.Direction, t event.Time) (rtt time.Duration, ok bool) {
+	s.settle(t)
+	pinger := &s.sides[1-index(d)]
+	if pinger.waiting == 0 {
+		return 0, false
+	}
+	rtt = t.Sub(pinger.sent[0])
+	pinger.drop()
+	s.sides[index(d)].Pongs++
+	return rtt, true
+}
+
+// Datagram counts a filler datagram, which nobody has to answer.
+func (s *State) Datagram(d event.Direction, t event.Time) {
+	side := &s.sides[index(d)]
+	side.Pings++
+	s.interval(side, t)
+}
+
+func (side *Side) drop() {
+	copy(side.sent[:], side.sent[1:])
+	side.waiting--
+}
+
+// settle gives up the keep-alives whose time for an answer has passed.
+func (s *State) settle(t event.Time) {
+	for i := range s.sides {
+		side := &s.sides[i]
+		for side.waiting > 0 && t.Sub(side.sent[0]) > PongWait {
+			side.drop()
+			s.unanswered++
+		}
+		if side.stunAt != 0 && t.Sub(side.stunAt) > StunWait {
+			side.stunAt = 0
+			s.unanswered++
+		}
+	}
+}
+
+// Unanswered returns how many keep-alives had no answer in time, as of t.
+func (s *State) Unanswered(t event.Time) uint32 {
+	s.settle(t)
+	return s.unanswered
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package keepalive
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/viaduct-project/viaduct/internal/event"
+)
+
+// STUN header, RFC 8489 section 5:
+//
+//	0      2      4             8                    20
+//	| type | len  | magic cookie| transaction id (12) | attributes
+const (
+	stunHeader  = 20
+	stunCookie  = 0x2112A442
+	bindRequest = 0x0001
+	bindSuccess = 0x0101
+	bindError   = 0x0111
+)
+
+// Classify says which kind of keep-alive a datagram is; ok is false if it is
+// none. Filler is a datagram of nothing but CR, LF, NUL and blanks, or one too
+// short to be anything else.
+func Classify(b []byte) (k Kind, ok bool) {
+	if len(b) >= stunHeader && b[0]&0xC0 == 0 && binary.BigEndian.Uint32(b[4:]) == stunCookie {
+		switch binary.BigEndian.Uint16(b) {
+		case bindRequest:
+			return StunRequest, true
+		case bindSuccess, bindError:
+			return StunResponse, true
+		}
+		return 0, false
+	}
+	const shortest = 5 // no start-line, and no STUN header, is shorter
+	if len(b) < shortest {
+		return Datagram, true
+	}
+	for _, c := range b {
+		if c != '\r' && c != '\n' && c != 0 && c != ' ' {
+			return 0, false
+		}
+	}
+	return Datagram, true
+}
+
+// Stun counts a Binding request or response b, which Classify has seen. A
+// request that repeats its transaction id is one keep-alive, timed by the
+// first copy. For the first answer it returns the round trip and true.
+func (s *State) Stun(d event.Direction, t event.Time, k Kind, b []byte) (rtt time.Duration, ok bool) {
+	s.settle(t)
+	id := [12]byte(b[8:stunHeader])
+	if k == StunRequest {
+		side := &s.sides[index(d)]
+		if side.Stun > 0 && side.stunID == id && !side.stunAnswered {
+			return 0, false
+		}
+		if side.stunAt != 0 {
+			s.unanswered++ // given up for a new one
+		}
+		side.Stun++
+		side.stunID, side.stunAnswered, side.stunAt = id, false, t
+		s.interval(side, t)
+		return 0, false
+	}
+	asker := &s.sides[1-index(d)]
+	if asker.Stun == 0 || asker.stunID != id || asker.stunAnswered {
+		return 0, false
+	}
+	rtt = t.Sub(asker.stunAt)
+	asker.stunAnswered = true
+	if asker.stunAt == 0 {
+		return 0, false // too late: already counted as unanswered
+	}
+	asker.stunAt = 0
+	s.sides[index(d)].Answers++
+	return rtt, true
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"github.com/viaduct-project/viaduct/agent/class"
+	"github.com/viaduct-project/viaduct/agent/negotiate"
+	"github.com/viaduct-project/viaduct/agent/report"
+	"github.com/viaduct-project/viaduct/internal/event"
+)
+
+var transportNames = [...]string{event.TCP: "tcp", event.TLS: "tls", event.UDP: "udp"}
+
+// report is the connection's line as of now.
+func (conn *connection) report(now event.Time) report.Connection {
+	e := conn.evidence(now)
+	line := report.Connection{
+		ID:        "c" + number(conn.id),
+		Transport: transportNames[conn.transport],
+		Local:     conn.local.String(),
+		Remote:    conn.remote.String(),
+		Peer:      otherPeer,
+		Initiator: sideName(conn.initiator),
+		Opened:    instant(conn.openedAt),
+		Closed:    instant(conn.closedAt),
+		Class:     report.Class{Observed: class.Of(&e).String(), Because: class.Because(&e)},
+		Messages:  conn.messages,
+
+		BytesSent:     max(conn.counts.BytesSent, conn.bytesOut),
+		BytesReceived: max(conn.counts.BytesReceived, conn.bytesIn),
+		LostBytes:     conn.lostBytes,
+		Retransmits:   conn.counts.Retransmits,
+		Incomplete:    conn.incomplete,
+		Findings:      []int{},
+	}
+	owner := conn.owner
+	if owner.PID == 0 && conn.sock != nil {
+		owner = conn.sock.owner
+	}
+	if owner.PID != 0 {
+		line.Process = &report.Process{PID: owner.PID, Name: owner.Name}
+	}
+	if conn.handshake > 0 {
+		line.HandshakeSeconds = report.Seconds(conn.handshake)
+	}
+	if conn.counts.SRTT > 0 {
+		line.SRTTSeconds = report.Seconds(conn.counts.SRTT)
+	}
+	if conn.closedAt != 0 || conn.endedAt != 0 {
+		line.Close = conn.closeLine()
+	} else {
+		line.PendingTransactions = conn.tx.Pending(now)
+		if idle := conn.silence(now); idle >= 0 {
+			line.IdleSeconds = report.Seconds(idle)
+		}
+	}
+	line.Negotiated = conn.negotiated(&e)
+	line.Keepalives = conn.keepaliveLine(now)
+	return line
+}
+
+func (conn *connection) closeLine() *report.Close {
+	c := &report.Close{By: sideName(conn.by), PendingTransactions: int(conn.pending)}
+	if conn.how != event.HowUnknown {
+		c.How = report.Ref(howNames[conn.how])
+	}
+	if conn.idle >= 0 {
+		c.IdleSeconds = report.Seconds(conn.idle)
+	}
+	return c
+}
+
+func (conn *connection) keepaliveLine(now event.Time) report.Keepalives {
+	k := conn.alive
+	if k == nil {
+		return report.Keepalives{}
+	}
+	if conn.closedAt != 0 {
+		now = conn.closedAt
+	}
+	in, out := k.Sent(event.In), k.Sent(event.Out)
+	line := report.Keepalives{
+		PingsSent:     out.Pings,
+		PingsReceived: in.Pings,
+		PongsSent:     out.Pongs,
+		PongsReceived: in.Pongs,
+		StunSent:      out.Stun,
+		StunReceived:  in.Stun,
+		StunAnswered:  in.Answers + out.Answers,
+		Unanswered:    k.Unanswered(now),
+	}
+	if v, ok := k.Intervals(); ok {
+		line.IntervalSeconds = &report.Interval{Min: v.Min.Seconds(), Median: v.Median.Seconds(), Max: v.Max.Seconds()}
+	}
+	return line
+}
+
+func (conn *connection) negotiated(e *class.Evidence) (n report.Negotiated) {
+	s := conn.neg
+	if s == nil {
+		return n
+	}
+	if k, d, ok := s.Keep(); ok {
+		n.Keep = keepLine(&k, d)
+	}
+	if s.Alias.By != 0 {
+		n.Alias = &report.Alias{OfferedBy: dirSide(s.Alias.By), Used: s.Alias.Used}
+	}
+	if s.Persistent.By != 0 {
+		n.Persistent = persistentLine(&s.Persistent, e)
+	}
+	if s.Outbound.By != 0 {
+		n.Outbound = &report.Outbound{Offered: true, Agreed: s.Outbound.Agreed}
+		if s.Outbound.FlowTimer.Valid {
+			n.Outbound.FlowTimerSeconds = report.Ref(s.Outbound.FlowTimer.N)
+		}
+	}
+	return n
+}
+
+func keepLine(k *negotiate.Keep, d event.Direction) *report.Keep {
+	line := &report.Keep{Offered: true, Direction: "local-sends", Until: instant(k.Until)}
+	if d == event.In {
+		line.Direction = "peer-sends"
+	}
+	switch k.Answer {
+	case negotiate.Agreed:
+		line.Agreed, line.Seconds = report.Ref(true), report.Ref(k.Seconds)
+	case negotiate.Refused:
+		line.Agreed = report.Ref(false)
+	}
+	switch k.Scope {
+	case negotiate.ScopeRegistration:
+		line.Scope = report.Ref("registration")
+	case negotiate.ScopeDialog:
+		line.Scope = report.Ref("dialog")
+	}
+	return line
+}
+
+func persistentLine(p *negotiate.Persistent, e *class.Evidence) *report.Persistent {
+	line := &report.Persistent{OfferedBy: dirSide(p.By), Outcome: p.Outcome(e.End, e.ByOther).String()}
+	switch o := &p.Offer; {
+	case o.PTCP:
+		line.Via = report.Ref("ptcp")
+	case o.ViaFlag:
+		line.Via = report.Ref("parameter")
+	}
+	switch o := &p.Offer; {
+	case o.Required:
+		line.OptionTag = report.Ref("required")
+	case o.ProxyReq:
+		line.OptionTag = report.Ref("proxy-required")
+	case o.Supported:
+		line.OptionTag = report.Ref("supported")
+	}
+	if p.Offer.HasTimeout {
+		line.TimeoutSeconds = report.Ref(p.Offer.TimeoutSecs)
+	}
+	if p.Countered {
+		line.MinPersistenceSeconds = report.Ref(p.Min)
+	}
+	return line
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package message
+
+import (
+	"bytes"
+
+	"github.com/viaduct-project/viaduct/sipparse"
+)
+
+// Parse reads head into m, all of whose fields it sets. It returns false if
+// the bytes are no SIP message at all; a message with faults is read as far as
+// it can be. Of a field that may stand once the first counts.
+func (m *Message) Parse(head []byte) bool {
+	*m = Message{}
+	var p sipparse.Parser
+	start, err := p.Start(head)
+	if err != nil {
+		return false
+	}
+	m.Request, m.Method, m.MethodName, m.Status = start.Request, start.Method, start.MethodName, start.Status
+	for p.Next() {
+		h := p.Header()
+		switch h.ID {
+		case sipparse.HeaderVia:
+			m.via(&h)
+		case sipparse.HeaderCallID:
+			if m.CallID == nil {
+				m.CallID = h.Value
+			}
+		case sipparse.HeaderCSeq:
+			if !m.CSeq.Valid {
+				m.CSeq = h.CSeq()
+			}
+		case sipparse.HeaderFrom:
+			if m.FromTag == nil {
+				m.FromTag = tag(&h)
+			}
+		case sipparse.HeaderTo:
+			if m.ToTag == nil {
+				m.ToTag = tag(&h)
+			}
+		case sipparse.HeaderContact:
+			m.contact(&h)
+		case sipparse.HeaderPath:
+			m.path(&h)
+		case sipparse.HeaderSupported:
+			m.Supported |= tags(&h)
+		case sipparse.HeaderRequire:
+			m.Require |= tags(&h)
+		case sipparse.HeaderProxyRequire:
+			m.ProxyRequire |= tags(&h)
+		case sipparse.HeaderUnsupported:
+			m.Unsupported |= tags(&h)
+		case sipparse.HeaderExpires:
+			delta(&m.Expires, &h)
+		case sipparse.HeaderFlowTimer:
+			delta(&m.FlowTimer, &h)
+		case sipparse.HeaderPersistentTimeout:
+			delta(&m.PersistentTimeout, &h)
+		case sipparse.HeaderMinPersistence:
+			delta(&m.MinPersistence, &h)
+		case sipparse.HeaderSubscriptionState:
+			m.Ended = m.Ended || terminated(h.Value)
+		case sipparse.HeaderOther:
+			// Version 01 of the draft spells Require so.
+			if bytes.EqualFold(h.Name, []byte("Required")) {
+				m.Require |= tags(&h) & Persistence
+			} else if bytes.EqualFold(h.Name, []byte("Proxy-Required")) {
+				m.ProxyRequire |= tags(&h) & Persistence
+			}
+		}
+	}
+	if !m.Request {
+		m.Method, m.MethodName = m.CSeq.Method, m.CSeq.MethodName
+	}
+	return true
+}
+
+// via keeps the topmost value: `keep`, `alias` and `persistent` on the others
+// belong to other hops.
+func (m *Message) via(h *sipparse.Header) {
+	if m.TopVia {
+		return
+	}
+	list := h.Vias()
+	m.TopVia = list.Next(&m.Via)
+}
+
+func tag(h *sipparse.Header) []byte {
+	// Most From and To fields have one parameter, but a name or a URI may
+	// hold anything: leave the reading to the parser.
+	var a sipparse.Address
+	h.Address(&a)
+	return a.Tag
+}
+
+func (m *Message) contact(h *sipparse.Header) {
+	var a sipparse.Address
+	for list := h.Addresses(); list.Next(&a); {
+		m.Contacts++
+		if m.Contacts == 1 {
+			m.Contact = Contact{
+				RegID:    a.RegID.Valid,
+				Instance: len(a.Instance) > 0,
+				OB:       a.OB,
+				Expires:  a.Expires,
+			}
+		}
+	}
+}
+
+func (m *Message) path(h *sipparse.Header) {
+	var a sipparse.Address
+	for list := h.Addresses(); list.Next(&a); {
+		m.PathOB = m.PathOB || a.OB
+	}
+}
+
+func tags(h *sipparse.Header) (t Tags) {
+	for list := h.Tags(); ; {
+		tag := list.Next()
+		switch {
+		case tag == nil:
+			return t
+		case bytes.EqualFold(tag, []byte("outbound")):
+			t |= Outbound
+		case bytes.EqualFold(tag, []byte("path")):
+			t |= Path
+		case bytes.EqualFold(tag, []byte("persistence")):
+			t |= Persistence
+		}
+	}
+}
+
+func delta(n *sipparse.NumParam, h *sipparse.Header) {
+	if !n.Present {
+		*n = sipparse.ParseDelta(h.Value)
+	}
+}
+
+// terminated reads Subscription-State (RFC 6665 section 4.1.3).
+func terminated(value []byte) bool {
+	state, _, _ := bytes.Cut(value, []byte(";"))
+	return bytes.EqualFold(bytes.TrimSpace(state), []byte("terminated"))
+}

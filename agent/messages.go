@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/viaduct-project/viaduct/agent/class"
+	"github.com/viaduct-project/viaduct/agent/dialog"
+	"github.com/viaduct-project/viaduct/agent/message"
+	"github.com/viaduct-project/viaduct/agent/metrics"
+	"github.com/viaduct-project/viaduct/agent/negotiate"
+	"github.com/viaduct-project/viaduct/agent/transaction"
+	"github.com/viaduct-project/viaduct/internal/event"
+	"github.com/viaduct-project/viaduct/sipparse"
+)
+
+// message takes one message, given by its head, that went in direction d.
+func (c *Core) message(conn *connection, d event.Direction, t event.Time, head []byte) {
+	m := &c.msg
+	if !m.Parse(head) {
+		conn.messages.Malformed++
+		c.lost.ParseErrors++
+		return
+	}
+	c.count(conn, d, m)
+	if !m.Usable() {
+		conn.messages.Malformed++
+		c.lost.ParseErrors++
+		return
+	}
+	if m.Request {
+		c.request(conn, d, t, m)
+		return
+	}
+	c.response(conn, d, t, m)
+}
+
+func (c *Core) count(conn *connection, d event.Direction, m *message.Message) {
+	kind := metrics.Request
+	switch {
+	case m.Request && d == event.Out:
+		conn.messages.RequestsSent++
+	case m.Request:
+		conn.messages.RequestsReceived++
+	case d == event.Out:
+		kind = metrics.Response
+		conn.messages.ResponsesSent++
+	default:
+		kind = metrics.Response
+		conn.messages.ResponsesReceived++
+	}
+	c.counters.Messages[conn.transport][d][kind][m.Method]++
+}
+
+func (c *Core) request(conn *connection, d event.Direction, t event.Time, m *message.Message) {
+	tx, verdict := c.txs.Request(&conn.tx, transaction.KeyOf(m, conn.id, d), m, t)
+	switch verdict {
+	case transaction.Retransmission:
+		conn.messages.Retransmissions++
+	case transaction.Fresh:
+		tx.Offer = negotiate.Read(m)
+		if m.Method != sipparse.MethodCancel {
+			c.newRequest(conn, d, t, m, &tx.Offer)
+		}
+	}
+	if m.Method == sipparse.MethodNotify && m.Ended {
+		c.dialogEnded(conn, t, m)
+	}
+}
+
+// newRequest takes the first copy of a request that opens a transaction of its
+// own; ACK and CANCEL belong to another.
+func (c *Core) newRequest(conn *connection, d event.Direction, t event.Time, m *message.Message, o *negotiate.Offer) {
+	if conn.initiator == event.Unknown && conn.transport == event.UDP {
+		conn.flowBegins(d, m)
+	}
+	p := conn.peer
+	p.Requests++
+	switch conn.sent.N + conn.received.N {
+	case 0:
+		p.Carriers++
+	case 1:
+		p.Reused++
+		fallthrough
+	default:
+		p.Again++
+	}
+	requests := &conn.sent
+	if d == event.In {
+		requests = &conn.received
+	}
+	if requests.N == 0 {
+		*requests = class.Requests{First: m.Label(), InDialog: len(m.ToTag) > 0}
+	}
+	requests.N++
+	if m.Method == sipparse.MethodRegister && conn.registered.Method == 0 && conn.initiator == side(d) {
+		conn.registered = m.Label()
+	}
+	conn.outlived = conn.outlived || conn.dialogs.Ended > 0
+	if conn.neg != nil {
+		conn.neg.Used(d, t, m.Label(), negotiate.CallOf(m.CallID))
+	}
+	if o.Any() {
+		if conn.neg == nil {
+			conn.neg = new(negotiate.State)
+		}
+		conn.neg.Offered(d, t, o)
+	}
+	if d == event.In && !conn.joined {
+		c.learnSentBy(conn, m)
+	}
+}
+
+// learnSentBy takes from a request of the connecting peer which port it serves
+// at: the sent-by of its Via, if that names the peer and not somebody behind a
+// NAT.
+func (c *Core) learnSentBy(conn *connection, m *message.Message) {
+	if conn.initiator != event.Remote || conn.transport == event.UDP {
+		return
+	}
+	if host, err := netip.ParseAddr(string(m.Via.Host)); err == nil && host.Unmap() != conn.remote.Addr() {
+		return
+	}
+	port := uint16(5060)
+	switch {
+	case m.Via.HasPort:
+		port = m.Via.Port
+	case m.Via.Transport == sipparse.TransportTLS:
+		port = 5061
+	}
+	if conn.remote.Addr() == conn.local.Addr() && port == conn.local.Port() {
+		return // names our own listener: both ends are this host's, and not a pair
+	}
+	c.join(conn, port)
+}
+
+func (c *Core) response(conn *connection, d event.Direction, t event.Time, m *message.Message) {
+	request := opposite(d)
+	linger := conn.transport == event.UDP
+	tx, verdict := c.txs.Response(transaction.KeyOf(m, conn.id, request), m.Status, transaction.TagOf(m.ToTag), linger, t)
+	switch verdict {
+	case transaction.Retransmission:
+		conn.messages.Retransmissions++
+		return
+	case transaction.Unmatched:
+		return
+	}
+	if conn.neg != nil {
+		conn.neg.Answered(request, t, &tx.Offer, m)
+	}
+	if verdict == transaction.Final {
+		c.followDialog(conn, t, m)
+	}
+}
+
+// followDialog follows dialogs through final responses: a 2xx to INVITE or
+// SUBSCRIBE forms one (RFC 3261 section 12.1), any final response to BYE ends
+// it (section 15.1.1), and a subscription ends with its time.
+func (c *Core) followDialog(conn *connection, t event.Time, m *message.Message) {
+	id, ok := dialog.Of(m.CallID, m.FromTag, m.ToTag)
+	if !ok {
+		return
+	}
+	switch m.Method {
+	case sipparse.MethodInvite:
+		if m.Status/100 == 2 {
+			c.dialogs.Begin(&conn.dialogs, id, 0)
+		}
+	case sipparse.MethodSubscribe:
+		switch {
+		case m.Status/100 != 2 || !m.Expires.Valid:
+		case m.Expires.N == 0:
+			c.dialogEnded(conn, t, m)
+		default:
+			c.dialogs.Begin(&conn.dialogs, id, t.Add(time.Duration(m.Expires.N)*time.Second))
+		}
+	case sipparse.MethodBye:
+		c.dialogEnded(conn, t, m)
+	}
+}
+
+func (c *Core) dialogEnded(conn *connection, t event.Time, m *message.Message) {
+	id, ok := dialog.Of(m.CallID, m.FromTag, m.ToTag)
+	if !ok || !c.dialogs.End(id, t) {
+		return
+	}
+	if conn.neg != nil {
+		conn.neg.DialogEnded(t, negotiate.CallOf(m.CallID))
+	}
+}

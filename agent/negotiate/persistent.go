@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package negotiate
+
+import (
+	"github.com/viaduct-project/viaduct/agent/message"
+	"github.com/viaduct-project/viaduct/internal/event"
+)
+
+// Persistent is an offer of draft-jain-sipping-persistent-conn-reqs: a Via
+// parameter, the transport token PTCP of version 01, or the option tag.
+type Persistent struct {
+	By    event.Direction // 0 if nobody offered
+	Offer Offer           // the newest one that was not yet honoured
+	At    event.Time      // of the offer
+	Ended event.Time      // final response to the offering request
+
+	Min       uint32 // Min-Persistence of a 4xx
+	Countered bool   // a 4xx came with Min-Persistence
+	Declined  bool   // a 420 named the option tag in Unsupported
+	Confirmed bool   // a 2xx to Require: persistence, or to the request after a counter
+	retry     bool   // the offer was turned down in a way that asks for another try
+
+	Later   message.Label // first request that used the connection after Ended
+	LaterAt event.Time    // 0 if there was none
+}
+
+func (p *Persistent) offered(d event.Direction, t event.Time, o *Offer) {
+	if p.By != 0 && (p.LaterAt != 0 || p.By != d || !p.retry) {
+		return
+	}
+	p.By, p.Offer, p.At, p.Ended, p.retry = d, *o, t, 0, false
+}
+
+// used: a challenged or countered request that is tried again belongs to the
+// offer, it is not a later use.
+func (p *Persistent) used(t event.Time, l message.Label, call uint64) {
+	if p.Ended == 0 || p.LaterAt != 0 || p.retry && call == p.Offer.Call {
+		return
+	}
+	p.Later, p.LaterAt = l, t
+}
+
+func (p *Persistent) answered(d event.Direction, t event.Time, o *Offer, m *message.Message) {
+	if d != p.By || m.Status < 200 || o.Label != p.Offer.Label || o.Call != p.Offer.Call || p.Ended != 0 {
+		return
+	}
+	p.Ended = t
+	switch {
+	case m.Status/100 == 2:
+		// RFC 3261 section 8.2.2.3: who does not know a required tag says 420.
+		p.Confirmed = p.Offer.Required || p.Offer.ProxyReq || p.Countered
+	case m.Status/100 == 4 && m.MinPersistence.Valid:
+		p.Countered, p.Min, p.retry = true, m.MinPersistence.N, true
+	case m.Status == 420 && m.Unsupported&message.Persistence != 0:
+		p.Declined = true
+	case m.Status == 401 || m.Status == 407:
+		p.retry = true
+	}
+}
+
+// Outcome of a persistent offer.
+type Outcome uint8
+
+const (
+	OnlyOffered Outcome = iota
+	Honoured
+	Countered
+	Declined
+	Accepted
+)
+
+var outcomes = [...]string{"offered", "honoured", "countered", "declined", "agreed"}
+
+func (o Outcome) String() string { return outcomes[o] }
+
+// Outcome judges the offer by what happened up to end: the close of the
+// connection, or now. declined says that the other side closed first.
+func (p *Persistent) Outcome(end event.Time, closedByOther bool) Outcome {
+	switch {
+	case p.LaterAt != 0:
+		return Honoured
+	case p.Declined:
+		return Declined
+	case p.Countered && !p.Confirmed:
+		return Countered
+	case p.Ended != 0 && !p.retry && end.Sub(p.Ended) > Linger:
+		return Honoured
+	case closedByOther && p.Ended != 0:
+		return Declined
+	case p.Confirmed:
+		return Accepted
+	}
+	return OnlyOffered
+}

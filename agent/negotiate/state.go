@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package negotiate
+
+import (
+	"time"
+
+	"github.com/viaduct-project/viaduct/agent/message"
+	"github.com/viaduct-project/viaduct/internal/event"
+	"github.com/viaduct-project/viaduct/sipparse"
+)
+
+// Linger is how long RFC 3261 section 18 asks to keep a connection after its
+// last message: 64*T1. An acceptor that lets a connection stand for longer
+// than that after it was offered as persistent honours the offer.
+const Linger = 32 * time.Second
+
+// State is what was negotiated on one connection. Only connections on which
+// something was offered have one.
+type State struct {
+	keep       [2]Keep
+	Alias      Alias
+	Persistent Persistent
+	Outbound   Outbound
+}
+
+// Alias is RFC 5923. No message confirms it: only a new request that comes
+// back to the side that offered shows that it is used.
+type Alias struct {
+	By   event.Direction // of the requests that offer; 0 if none
+	From message.Label
+	Used bool
+	Back message.Label
+}
+
+// Outbound is RFC 5626.
+type Outbound struct {
+	By        event.Direction
+	From      message.Label
+	Agreed    bool // 2xx with Require: outbound, or with ob on a Path URI
+	ByPath    bool // of the two, the Path
+	FlowTimer sipparse.NumParam
+
+	// Dialog: a dialog was formed by a request whose Contact URI has ob.
+	DialogBy   event.Direction
+	DialogFrom message.Label
+	Dialog     bool
+}
+
+func index(d event.Direction) int { return int(d - event.In) }
+
+// Opposite is the other direction.
+func Opposite(d event.Direction) event.Direction { return event.In + event.Out - d }
+
+// Offered takes the offer of a new request that went in direction d.
+func (s *State) Offered(d event.Direction, t event.Time, o *Offer) {
+	if o.KeepBare || o.KeepValued {
+		s.keep[index(d)].offered(t, o)
+	}
+	if o.Alias && s.Alias.By == 0 {
+		s.Alias.By, s.Alias.From = d, o.Label
+	}
+	if o.Outbound && s.Outbound.By == 0 {
+		s.Outbound.By, s.Outbound.From = d, o.Label
+	}
+	if o.Persistent() {
+		s.Persistent.offered(d, t, o)
+	}
+}
+
+// Used takes a new request, which went in direction d, as evidence that the
+// connection goes on being used. Call it before Offered.
+func (s *State) Used(d event.Direction, t event.Time, l message.Label, call uint64) {
+	if s.Alias.By == Opposite(d) && !s.Alias.Used {
+		s.Alias.Used, s.Alias.Back = true, l
+	}
+	s.Persistent.used(t, l, call)
+}
+
+// Answered takes the response m to a request that went in direction d and
+// carried the offer o.
+func (s *State) Answered(d event.Direction, t event.Time, o *Offer, m *message.Message) {
+	s.keep[index(d)].answered(t, o, m)
+	s.Outbound.answered(d, o, m)
+	if o.Persistent() {
+		s.Persistent.answered(d, t, o, m)
+	}
+}
+
+// DialogEnded ends the agreements that belong to the dialog with that Call-ID.
+func (s *State) DialogEnded(t event.Time, call uint64) {
+	for i := range s.keep {
+		k := &s.keep[i]
+		if k.Answer == Agreed && k.Scope == ScopeDialog && k.call == call && k.Until == 0 {
+			k.Until = t
+		}
+	}
+}
+
+func (b *Outbound) answered(d event.Direction, o *Offer, m *message.Message) {
+	if m.Status < 200 || m.Status > 299 {
+		return
+	}
+	if o.ContactOB && !b.Dialog {
+		b.Dialog, b.DialogBy, b.DialogFrom = true, d, o.Label
+	}
+	if o.Label.Method != sipparse.MethodRegister || !o.Outbound || d != b.By {
+		return
+	}
+	// The newest 2xx of the flow decides, RFC 5626 section 4.4.
+	b.Agreed = m.Require&message.Outbound != 0 || m.PathOB
+	b.ByPath = b.Agreed && m.Require&message.Outbound == 0
+	b.FlowTimer = m.FlowTimer
+	b.From = o.Label
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package peer adds up per remote address what its connections did: how many
+// were opened, whether requests reused them, how long the peer leaves one
+// idle, and whether there is a connection in each direction where one would
+// do.
+package peer
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Peer is one remote address.
+type Peer struct {
+	Address   netip.Addr
+	Opened    uint64
+	Reused    uint64 // connections that carried more than one new request
+	Failures  uint64 // connects that failed
+	Requests  uint64 // new ones
+	Again     uint64 // new requests that were not the first of their connection
+	Carriers  uint64 // connections that carried a request
+	Handshake time.Duration
+	Pairs     uint64 // duplicate pairs that came up
+	idle      idleTimes
+
+	Live           int // connections that refer to the peer
+	older, younger *Peer
+}
+
+// Table holds at most Limit peers; beyond that the one that has no connection
+// and is known for longest is dropped.
+type Table struct {
+	Limit   int
+	Evicted uint64
+
+	byAddr           map[netip.Addr]*Peer
+	oldest, youngest *Peer // without a live connection, by the time they lost it
+	pairs            map[Neighbours]ends
+}
+
+// NewTable returns an empty table.
+func NewTable(limit int) *Table {
+	return &Table{Limit: limit, byAddr: make(map[netip.Addr]*Peer), pairs: make(map[Neighbours]ends)}
+}
+
+// Len is the number of peers, Pairs that of the neighbours watched for
+// duplicate connections.
+func (tb *Table) Len() int   { return len(tb.byAddr) }
+func (tb *Table) Pairs() int { return len(tb.pairs) }
+
+// Get returns the peer of one more live connection. The caller gives it back
+// with Release.
+func (tb *Table) Get(addr netip.Addr) *Peer {
+	p := tb.byAddr[addr]
+	if p == nil {
+		if len(tb.byAddr) >= tb.Limit && tb.oldest != nil {
+			tb.Evicted++
+			delete(tb.byAddr, tb.oldest.Address)
+			tb.unlink(tb.oldest)
+		}
+		p = &Peer{Address: addr}
+		tb.byAddr[addr] = p
+	} else if p.Live == 0 {
+		tb.unlink(p)
+	}
+	p.Live++
+	return p
+}
+
+// Release says that a connection of p is gone.
+func (tb *Table) Release(p *Peer) {
+	p.Live--
+	if p.Live > 0 {
+		return
+	}
+	p.older, p.younger = tb.youngest, nil
+	if tb.youngest != nil {
+		tb.youngest.younger = p
+	} else {
+		tb.oldest = p
+	}
+	tb.youngest = p
+}
+
+func (tb *Table) unlink(p *Peer) {
+	if p.older != nil {
+		p.older.younger = p.younger
+	} else {
+		tb.oldest = p.younger
+	}
+	if p.younger != nil {
+		p.younger.older = p.older
+	} else {
+		tb.youngest = p.older
+	}
+	p.older, p.younger = nil, nil
+}
+
+// All returns the peers by address.
+func (tb *Table) All() []*Peer {
+	all := make([]*Peer, 0, len(tb.byAddr))
+	for _, p := range tb.byAddr {
+		all = append(all, p)
+	}
+	slices.SortFunc(all, func(a, b *Peer) int { return a.Address.Compare(b.Address) })
+	return all
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import "time"
+
+// Connection is one socket of this host, or one UDP flow. Local is the side of
+// the process named, remote the other end.
+type Connection struct {
+	ID        string     `json:"id"`
+	Transport string     `json:"transport"`
+	Local     string     `json:"local"`
+	Remote    string     `json:"remote"`
+	Peer      string     `json:"peer"`
+	Initiator string     `json:"initiator"`
+	Process   *Process   `json:"process"`
+	Container *Container `json:"container"`
+
+	Opened           *time.Time `json:"opened"`
+	Closed           *time.Time `json:"closed"`
+	HandshakeSeconds *float64   `json:"handshake_seconds"`
+	Close            *Close     `json:"close"`
+	// IdleSeconds is the time since the last byte either way, at the end of
+	// the report, of a connection that is still open.
+	IdleSeconds         *float64 `json:"idle_seconds"`
+	PendingTransactions int      `json:"pending_transactions"`
+
+	Class      Class      `json:"class"`
+	Negotiated Negotiated `json:"negotiated"`
+	Messages   Messages   `json:"messages"`
+	Keepalives Keepalives `json:"keepalives"`
+
+	BytesSent     uint64   `json:"bytes_sent"`
+	BytesReceived uint64   `json:"bytes_received"`
+	LostBytes     uint64   `json:"lost_bytes"` // in gaps of the streams
+	Retransmits   uint32   `json:"retransmits"`
+	SRTTSeconds   *float64 `json:"srtt_seconds"`
+	Incomplete    bool     `json:"incomplete"`
+	Findings      []int    `json:"findings"` // indexes into Report.Findings
+}
+
+// Process holds the socket.
+type Process struct {
+	PID  uint32 `json:"pid"`
+	Name string `json:"name"`
+}
+
+// Container is where the process lives, if in one.
+type Container struct {
+	ID     string `json:"id"`
+	PodUID string `json:"pod_uid"`
+}
+
+// Close is how a connection ended. IdleSeconds is the time since the last byte
+// either way, and PendingTransactions what had no final response, both at the
+// first FIN or RST.
+type Close struct {
+	By                  string   `json:"by"`
+	How                 *string  `json:"how"` // null when a UDP socket was closed
+	IdleSeconds         *float64 `json:"idle_seconds"`
+	PendingTransactions int      `json:"pending_transactions"`
+}
+
+// Class is what the connection was used as.
+type Class struct {
+	Observed string   `json:"observed"`
+	Expected *string  `json:"expected"`
+	Because  []string `json:"because"`
+}
+
+// Negotiated is what the two neighbours said about the connection; null is
+// what neither of them mentioned.
+type Negotiated struct {
+	Keep       *Keep       `json:"keep"`
+	Alias      *Alias      `json:"alias"`
+	Persistent *Persistent `json:"persistent"`
+	Outbound   *Outbound   `json:"outbound"`
+}
+
+// Keep is RFC 6223. Agreed is null while the answer is not known, or when the
+// offer already carried a number so that the answer may be an echo.
+type Keep struct {
+	Offered   bool       `json:"offered"`
+	Agreed    *bool      `json:"agreed"`
+	Seconds   *uint32    `json:"seconds"`
+	Scope     *string    `json:"scope"` // registration, dialog
+	Direction string     `json:"direction"`
+	Until     *time.Time `json:"until"`
+}
+
+// Alias is RFC 5923. Used means that a new request came back to the side that
+// offered; no message confirms an alias.
+type Alias struct {
+	OfferedBy *string `json:"offered_by"`
+	Used      bool    `json:"used"`
+}
+
+// Persistent is draft-jain-sipping-persistent-conn-reqs.
+type Persistent struct {
+	OfferedBy             *string `json:"offered_by"`
+	Via                   *string `json:"via"`        // parameter, ptcp
+	OptionTag             *string `json:"option_tag"` // supported, required, proxy-required
+	TimeoutSeconds        *uint32 `json:"timeout_seconds"`
+	MinPersistenceSeconds *uint32 `json:"min_persistence_seconds"`
+	Outcome               string  `json:"outcome"`
+}
+
+// Outbound is RFC 5626.
+type Outbound struct {
+	Offered          bool    `json:"offered"`
+	Agreed           bool    `json:"agreed"`
+	FlowTimerSeconds *uint32 `json:"flow_timer_seconds"`
+}
+
+// Messages counts SIP messages; retransmissions are counted again in the
+// requests and responses they repeat.
+type Messages struct {
+	RequestsSent      uint32 `json:"requests_sent"`
+	RequestsReceived  uint32 `json:"requests_received"`
+	ResponsesSent     uint32 `json:"responses_sent"`
+	ResponsesReceived uint32 `json:"responses_received"`
+	Retransmissions   uint32 `json:"retransmissions"`
+	Malformed         uint32 `json:"malformed"`
+}
+
+// Keepalives counts what was sent only to keep the connection alive. Pings are
+// double CRLFs on a stream, CRLF or filler datagrams on UDP; pongs are single
+// CRLFs that answer a ping. STUN is Binding requests, a repeated one counted
+// once; StunAnswered counts answers to those of either side.
+type Keepalives struct {
+	PingsSent       uint32    `json:"pings_sent"`
+	PingsReceived   uint32    `json:"pings_received"`
+	PongsSent       uint32    `json:"pongs_sent"`
+	PongsReceived   uint32    `json:"pongs_received"`
+	StunSent        uint32    `json:"stun_sent"`
+	StunReceived    uint32    `json:"stun_received"`
+	StunAnswered    uint32    `json:"stun_answered"`
+	Injected        uint32    `json:"injected"`
+	Unanswered      uint32    `json:"unanswered"`
+	IntervalSeconds *Interval `json:"interval_seconds"`
+}
+
+// Interval describes the time between consecutive keep-alives of one side.
+type Interval struct {
+	Min    float64 `json:"min"`
+	Median float64 `json:"median"`
+	Max    float64 `json:"max"`
+}
+
+// Peer is one remote address.
+type Peer struct {
+	Name                       string   `json:"name"`
+	Address                    string   `json:"address"`
+	ConnectionsOpened          uint64   `json:"connections_opened"`
+	ConnectionsReused          uint64   `json:"connections_reused"` // carried more than one new request
+	ConnectFailures            uint64   `json:"connect_failures"`
+	Requests                   uint64   `json:"requests"`        // new ones, both directions
+	RequestsReused             uint64   `json:"requests_reused"` // of these, not the first of their connection
+	RequestsPerConnection      float64  `json:"requests_per_connection"`
+	HandshakeSecondsSpent      float64  `json:"handshake_seconds_spent"`
+	IdleTimeoutSecondsInferred *float64 `json:"idle_timeout_seconds_inferred"`
+	DuplicatePairs             uint64   `json:"duplicate_pairs"`
+}
+
+// Seconds is d as the report gives durations.
+func Seconds(d time.Duration) *float64 {
+	s := d.Seconds()
+	return &s
+}
+
+// Ref returns a pointer to v, for fields that may be null.
+func Ref[T any](v T) *T { return &v }

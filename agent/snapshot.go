@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/viaduct-project/viaduct/agent/class"
+	"github.com/viaduct-project/viaduct/agent/metrics"
+	"github.com/viaduct-project/viaduct/agent/peer"
+	"github.com/viaduct-project/viaduct/agent/report"
+	"github.com/viaduct-project/viaduct/internal/event"
+)
+
+// otherPeer is the name of a peer that no policy names.
+const otherPeer = "other"
+
+// Report says what was seen up to now, which it lets time pass to. Connections
+// come by when they opened, those of unknown age first.
+func (c *Core) Report(now event.Time) *report.Report {
+	c.Tick(now)
+	all := c.all()
+	r := &report.Report{
+		Schema:      report.Schema,
+		Source:      c.cfg.Source,
+		Started:     c.cfg.Started.Go(),
+		Ended:       now.Go(),
+		Connections: make([]report.Connection, 0, len(all)),
+		Peers:       make([]report.Peer, 0, c.peers.Len()),
+		Findings:    []report.Finding{},
+		Actions:     []report.Action{},
+		Features:    map[string]string{},
+		Lost:        c.losses(),
+	}
+	for _, conn := range all {
+		line := conn.report(now)
+		if line.Class.Observed == class.Persistent.String() {
+			r.Summary.Persistent++
+		}
+		r.Connections = append(r.Connections, line)
+	}
+	r.Summary.Connections = len(all)
+	for _, p := range c.peers.All() {
+		r.Peers = append(r.Peers, peerLine(p))
+	}
+	return r
+}
+
+func (c *Core) all() []*connection {
+	all := make([]*connection, 0, len(c.tcp)+len(c.flows)+c.closed.len())
+	all = append(all, c.closed.records...)
+	for _, conn := range c.tcp {
+		all = append(all, conn)
+	}
+	for _, conn := range c.flows {
+		all = append(all, conn)
+	}
+	slices.SortFunc(all, func(a, b *connection) int {
+		return cmp.Or(cmp.Compare(a.began(), b.began()), cmp.Compare(a.id, b.id))
+	})
+	return all
+}
+
+// began is what connections are ordered by.
+func (conn *connection) began() event.Time {
+	if conn.openedAt == 0 && !conn.midLife {
+		return conn.first
+	}
+	return conn.openedAt
+}
+
+func (c *Core) losses() report.Lost {
+	l := c.lost
+	l.RingFull, l.MapFull, l.QueueOverrun = c.source.RingFull, c.source.MapFull, c.source.QueueOverrun
+	l.Unclaimed = c.early.Unclaimed
+	l.Evicted = c.evictions().Total()
+	return l
+}
+
+func (c *Core) evictions() metrics.Evicted {
+	e := c.evicted
+	e.Transactions, e.Dialogs, e.Pairs = c.txs.Evicted, c.dialogs.Evicted, c.peers.Evicted
+	return e
+}
+
+// Metrics returns the counters, and the gauges as of now. It looks at every
+// open connection.
+func (c *Core) Metrics(now event.Time) metrics.Snapshot {
+	s := metrics.Snapshot{
+		Counters: c.counters.Clone(),
+		Sizes:    c.Sizes(),
+		Evicted:  c.evictions(),
+		Lost:     c.losses(),
+	}
+	for conn := c.open.oldest; conn != nil; conn = conn.younger {
+		e := conn.evidence(now)
+		s.Connections[conn.transport][class.Of(&e)][conn.initiator]++
+	}
+	for conn := c.udp.oldest; conn != nil; conn = conn.younger {
+		e := conn.evidence(now)
+		s.Connections[conn.transport][class.Of(&e)][conn.initiator]++
+	}
+	return s
+}
+
+func (conn *connection) evidence(now event.Time) class.Evidence {
+	m := &conn.messages
+	e := class.Evidence{
+		Transport:  conn.transport,
+		Initiator:  conn.initiator,
+		MidLife:    conn.midLife,
+		Failed:     conn.failed,
+		Sent:       conn.sent,
+		Received:   conn.received,
+		Messages:   m.RequestsSent + m.RequestsReceived + m.ResponsesSent + m.ResponsesReceived,
+		Registered: conn.registered,
+		Dialogs:    conn.dialogs.Ended,
+		Outlived:   conn.outlived,
+		Negotiated: conn.neg,
+		End:        now,
+	}
+	if conn.alive != nil {
+		in, out := conn.alive.Sent(event.In), conn.alive.Sent(event.Out)
+		e.Keepalives = in.Pings + in.Stun + out.Pings + out.Stun
+	}
+	if conn.endedAt != 0 {
+		e.End = conn.endedAt
+		if conn.neg != nil && conn.by != event.Unknown {
+			e.ByOther = conn.by != side(conn.neg.Persistent.By)
+		}
+	}
+	return e
+}
+
+func peerLine(p *peer.Peer) report.Peer {
+	line := report.Peer{
+		Name:                  otherPeer,
+		Address:               p.Address.String(),
+		ConnectionsOpened:     p.Opened,
+		ConnectionsReused:     p.Reused,
+		ConnectFailures:       p.Failures,
+		Requests:              p.Requests,
+		RequestsReused:        p.Again,
+		HandshakeSecondsSpent: p.Handshake.Seconds(),
+		DuplicatePairs:        p.Pairs,
+	}
+	if p.Carriers > 0 {
+		line.RequestsPerConnection = float64(p.Requests) / float64(p.Carriers)
+	}
+	if idle, ok := p.IdleTimeout(); ok {
+		line.IdleTimeoutSecondsInferred = report.Seconds(idle)
+	}
+	return line
+}
+
+func instant(t event.Time) *time.Time {
+	if t == 0 {
+		return nil
+	}
+	return report.Ref(t.Go())
+}
+
+func sideName(s event.Side) string { return [...]string{"unknown", "local", "remote"}[s] }
+
+func dirSide(d event.Direction) *string {
+	if d == 0 {
+		return nil
+	}
+	return report.Ref(sideName(side(d)))
+}
+
+func number(n uint64) string { return strconv.FormatUint(n, 10) }
+
+var howNames = [...]string{
+	event.FIN: "fin", event.RST: "rst", event.Timeout: "timeout",
+	event.Refused: "refused", event.Unreachable: "unreachable", event.Expired: "expired",
+}

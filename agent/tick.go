@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import "github.com/viaduct-project/viaduct/internal/event"
+
+// Tick lets time pass: what has waited for longer than it may is given up. The
+// caller ticks about once a second; the result does not depend on how often.
+func (c *Core) Tick(now event.Time) {
+	c.early.Expire(now)
+	c.expireHeld(now)
+	for conn := c.udp.oldest; conn != nil; conn = c.udp.oldest {
+		if now.Sub(max(conn.lastIn, conn.lastOut)) < c.cfg.FlowTimeout {
+			break
+		}
+		c.expireFlow(conn)
+	}
+	c.txs.Expire(now)
+	for conn := c.closing.oldest; conn != nil && now.Sub(conn.closedAt) >= linger; conn = c.closing.oldest {
+		c.retire(conn)
+	}
+}
+
+// expireHeld decides lone CRLFs and gives up holes that stay.
+func (c *Core) expireHeld(now event.Time) {
+	keep := c.waiting[:0]
+	for _, conn := range c.waiting {
+		if conn.streams == nil || !c.expireStreams(conn, now) {
+			conn.queued = false
+			continue
+		}
+		keep = append(keep, conn)
+	}
+	clear(c.waiting[len(keep):])
+	c.waiting = keep
+	if len(keep) == 0 {
+		c.waiting = nil
+	}
+}
+
+// expireStreams says whether conn goes on waiting for something.
+func (c *Core) expireStreams(conn *connection, now event.Time) bool {
+	waits := false
+	for i := range conn.streams {
+		h, d := &conn.streams[i], event.In+event.Direction(i)
+		if since, hole := h.Waiting(); hole && now.Sub(since) >= holeWait {
+			cursor := h.Expire(now, &c.budget)
+			c.pull(conn, d, now, &cursor)
+		}
+		if h.last != 0 && now.Sub(h.last) >= crlfWait {
+			c.settle(conn, d)
+		}
+		_, hole := h.Waiting()
+		waits = waits || hole || h.last != 0
+	}
+	return waits
+}

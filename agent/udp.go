@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"github.com/viaduct-project/viaduct/agent/keepalive"
+	"github.com/viaduct-project/viaduct/agent/message"
+	"github.com/viaduct-project/viaduct/internal/event"
+)
+
+// handleUDP takes the events of UDP sockets. A flow is a socket and a remote
+// address: it begins with its first datagram and ends by silence, or with its
+// socket.
+func (c *Core) handleUDP(e *event.Event) {
+	switch e.Kind {
+	case event.Data:
+		c.datagram(e)
+	case event.Opened, event.Listening, event.Owner:
+		c.socketKnown(e)
+	case event.Closed:
+		c.socketClosed(e)
+	}
+}
+
+// socketKnown notes who holds a socket.
+func (c *Core) socketKnown(e *event.Event) {
+	s := c.sockets[e.Socket]
+	if s == nil {
+		if len(c.sockets) >= c.cfg.MaxConnections {
+			c.evicted.Sockets++
+			return
+		}
+		s = &socket{cookie: e.Socket}
+		c.sockets[e.Socket] = s
+	}
+	if e.Owner.PID != 0 {
+		s.owner = e.Owner
+	}
+	if e.NetNS != 0 {
+		s.netns = e.NetNS
+	}
+	if e.Cgroup != 0 {
+		s.cgroup = e.Cgroup
+	}
+}
+
+// socketClosed ends the flows of a socket, or the one flow that e names.
+func (c *Core) socketClosed(e *event.Event) {
+	s := c.sockets[e.Socket]
+	if conn := c.flows[flowKey{e.Socket, unmapped(e.Remote)}]; conn != nil {
+		c.endFlow(conn, e.Time, event.Local, event.HowUnknown)
+	}
+	if s == nil || e.Remote.Port() != 0 {
+		return
+	}
+	for s.newest != nil {
+		c.endFlow(s.newest, e.Time, event.Local, event.HowUnknown)
+	}
+	delete(c.sockets, e.Socket)
+}
+
+func (c *Core) datagram(e *event.Event) {
+	if e.Length > len(e.Payload) {
+		c.lost.Truncated++
+	}
+	key := flowKey{e.Socket, unmapped(e.Remote)}
+	conn := c.flows[key]
+	if conn != nil && e.Time.Sub(max(conn.lastIn, conn.lastOut)) >= c.cfg.FlowTimeout {
+		c.expireFlow(conn)
+		conn = nil
+	}
+	if conn == nil {
+		conn = c.newFlow(e, key)
+		defer func() { c.counters.Opened[event.UDP][conn.initiator]++ }() // who began is known by then, if ever
+	}
+	c.udp.put(conn)
+	if e.Lost {
+		conn.incomplete = true
+	}
+	if e.Length > len(e.Payload) {
+		conn.incomplete = true
+		conn.lostBytes += uint64(e.Length - len(e.Payload))
+	}
+	d := e.Direction
+	conn.touched(d, e.Time, max(e.Length, len(e.Payload)))
+	kind, ok := keepalive.Classify(e.Payload)
+	switch {
+	case !ok:
+		c.message(conn, d, e.Time, e.Payload)
+		return
+	case kind == keepalive.Datagram:
+		conn.keepalives().Datagram(d, e.Time)
+	default:
+		if rtt, answered := conn.keepalives().Stun(d, e.Time, kind, e.Payload); answered {
+			c.counters.RoundTrip.Observe(rtt.Seconds())
+		}
+	}
+	c.counters.Keepalives[kind][d]++
+	if conn.initiator == event.Unknown && kind != keepalive.StunResponse && conn.sent.N+conn.received.N == 0 && conn.messages.ResponsesSent+conn.messages.ResponsesReceived == 0 {
+		conn.initiator = side(d)
+	}
+}
+
+func (c *Core) newFlow(e *event.Event, key flowKey) *connection {
+	conn := c.newConnection(e)
+	conn.openedAt = e.Time
+	c.flows[key] = conn
+	if s := c.sockets[e.Socket]; s != nil {
+		s.add(conn)
+		if conn.netns == 0 {
+			conn.netns = s.netns
+		}
+		if conn.cgroup == 0 {
+			conn.cgroup = s.cgroup
+		}
+	}
+	conn.peer.Opened++
+	return conn
+}
+
+// flowBegins tells who began a flow: the sender of its first request, unless
+// that belongs to a dialog which is older than the flow.
+func (conn *connection) flowBegins(d event.Direction, m *message.Message) {
+	if conn.sent.N+conn.received.N == 0 && len(m.ToTag) == 0 &&
+		conn.messages.ResponsesSent+conn.messages.ResponsesReceived == 0 {
+		conn.initiator = side(d)
+	}
+}
+
+// expireFlow ends a flow that fell silent, at the time when that was certain.
+func (c *Core) expireFlow(conn *connection) {
+	at := max(conn.lastIn, conn.lastOut).Add(c.cfg.FlowTimeout)
+	c.endFlow(conn, at, event.Unknown, event.Expired)
+}
+
+func (c *Core) endFlow(conn *connection, t event.Time, by event.Side, how event.How) {
+	c.ended(conn, t, by, how)
+	conn.closedAt = t
+	c.countClose(conn)
+	c.retire(conn)
+}
