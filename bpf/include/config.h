@@ -21,8 +21,11 @@ __u8 sip_ports[8192];
 /* The number of the running or last scan; the agent counts it up. */
 __u32 scan;
 
-static __always_inline bool is_sip_port(__u16 port)
+/* Kernels up to 6.12 forget the bounds of a value whose bytes were swapped. */
+static __always_inline bool is_sip_port(__u32 port)
 {
+	asm volatile("" : "+r"(port));
+	port &= 0xffff;
 	return sip_ports[port >> 3] >> (port & 7) & 1;
 }
 

@@ -58,7 +58,7 @@ static __always_inline void fill_head(struct record_head *head, __u8 kind, __u8 
 		head->flags |= RECORD_MID_LIFE;
 	if (state->flags & SOCK_SPOKE)
 		head->flags |= RECORD_SPOKE;
-	if (protocol == IPPROTO_TCP && !(state->flags & (SOCK_ESTABLISHED | SOCK_MID_LIFE)))
+	if (state->role == ROLE_CONNECT && !(state->flags & (SOCK_ESTABLISHED | SOCK_MID_LIFE)))
 		head->flags |= RECORD_FAILED;
 	head->local_port = ends->local_port;
 	head->remote_port = ends->remote_port;

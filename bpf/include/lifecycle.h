@@ -148,6 +148,8 @@ static __always_inline void on_established(struct sock *sk, const struct ends *e
 		state->handshake_us = tcp->srtt_us >> 3;
 		state->opened_ns = now - (__u64)state->handshake_us * 1000;
 	}
+	/* An accepted socket still has its listener's cookie while it is SYN_RECV (6.1). */
+	state->cookie = bpf_get_socket_cookie(sk);
 	state->first_in = tcp->rcv_nxt;
 	state->first_out = tcp->snd_nxt;
 	state->flags |= SOCK_ESTABLISHED;

@@ -19,11 +19,22 @@ enum sniffed {
 /* Two double CRLFs: more keep-alives than that before any SIP we do not expect. */
 #define SNIFF_LEADING_MAX 8
 
-/* The four bytes behind `at`, lower case, the last in the lowest byte. */
+/*
+ * The mask is for the verifier of 6.1 ("unbounded memory access"), which does
+ * not follow the bounds through clang's loops; the asm keeps clang from seeing
+ * that it is not needed.
+ */
+static __always_inline __u8 sniff_at(const __u8 *bytes, __u32 at)
+{
+	asm volatile("" : "+r"(at));
+	return bytes[at & (SNIFF_BYTES - 1)];
+}
+
+/* Four bytes, lower case, the last in the lowest byte. */
 static __always_inline __u32 sniff_word(const __u8 *bytes, __u32 at)
 {
-	return ((__u32)bytes[at] << 24 | (__u32)bytes[at + 1] << 16 | (__u32)bytes[at + 2] << 8 |
-		bytes[at + 3]) | 0x20202020;
+	return ((__u32)sniff_at(bytes, at) << 24 | (__u32)sniff_at(bytes, at + 1) << 16 |
+		(__u32)sniff_at(bytes, at + 2) << 8 | sniff_at(bytes, at + 3)) | 0x20202020;
 }
 
 #define SNIFF_WORD(a, b, c, d) ((__u32)(a) << 24 | (b) << 16 | (c) << 8 | (d) | 0x20202020)
@@ -41,7 +52,7 @@ static __always_inline enum sniffed sniff_scheme(const __u8 *bytes, __u32 at, __
 	if (word == SNIFF_WORD('s', 'i', 'p', ':') || word == SNIFF_WORD('t', 'e', 'l', ':') ||
 	    word == SNIFF_WORD('u', 'r', 'n', ':'))
 		return SNIFFED_SIP;
-	if (bytes[at + 4] == ':' &&
+	if (sniff_at(bytes, at + 4) == ':' &&
 	    (word == SNIFF_WORD('s', 'i', 'p', 's') || word == SNIFF_WORD('p', 'r', 'e', 's')))
 		return SNIFFED_SIP;
 	if (word >> 8 == SNIFF_WORD(0, 'i', 'm', ':') % 0x1000000)
@@ -72,21 +83,24 @@ __noinline int sniff(const struct sniff_bytes *from, __u32 length)
 	for (; start < SNIFF_LEADING_MAX; start++) {
 		if (start >= length)
 			return SNIFFED_MORE;
-		if (bytes[start] != '\r' && bytes[start] != '\n')
+		if (sniff_at(bytes, start) != '\r' && sniff_at(bytes, start) != '\n')
 			break;
 	}
 	for (__u32 i = start; i < SNIFF_BYTES; i++) {
+		__u8 c = sniff_at(bytes, i);
+
 		if (i >= length)
 			return SNIFFED_MORE;
-		if (bytes[i] == ' ') {
+		if (c == ' ') {
 			if (i == start)
 				return SNIFFED_NOT_SIP;
 			if (i == start + 7 && sniff_word(bytes, start) == SNIFF_WORD('S', 'I', 'P', '/') &&
-			    bytes[start + 4] == '2' && bytes[start + 5] == '.' && bytes[start + 6] == '0')
+			    sniff_at(bytes, start + 4) == '2' && sniff_at(bytes, start + 5) == '.' &&
+			    sniff_at(bytes, start + 6) == '0')
 				return SNIFFED_SIP;
 			return sniff_scheme(bytes, i + 1, length);
 		}
-		if (bytes[i] < ' ' || bytes[i] >= 0x7f)
+		if (c < ' ' || c >= 0x7f)
 			return SNIFFED_NOT_SIP;
 	}
 	return SNIFFED_MORE;
