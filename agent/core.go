@@ -31,6 +31,7 @@ type Core struct {
 	evicted  metrics.Evicted
 	lost     report.Lost // what the core counts itself
 	source   Lost        // what the source counts
+	missed   uint64      // closes that only a recount found
 
 	tcp     map[uint64]*connection
 	flows   map[flowKey]*connection

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import "github.com/viaduct-project/viaduct/internal/event"
+
+// Recount compares what the core believes to be open with what the source found
+// when it counted the sockets at the instant asked. All that happened until the
+// count ended must have been handled. A connection that is older than the count
+// and not alive has ended without the core being told; it ends now, by nobody
+// known. Recount returns how many such there were: more than zero is a fault of
+// the source, or events that it lost.
+func (c *Core) Recount(alive func(socket uint64) bool, asked event.Time) (missed int) {
+	for conn := c.open.oldest; conn != nil; {
+		next := conn.younger
+		if conn.idleSince(asked) && !alive(conn.socket) {
+			missed++
+			c.closedEvent(&event.Event{
+				Kind: event.Closed, Time: asked, Socket: conn.socket, Transport: conn.transport,
+				Local: conn.local, Remote: conn.remote, MidLife: conn.midLife,
+				How: event.Expired, IdleIn: -1, IdleOut: -1,
+			})
+		}
+		conn = next
+	}
+	for _, s := range c.sockets {
+		if alive(s.cookie) || s.newest != nil && !s.newest.idleSince(asked) {
+			continue
+		}
+		// A datagram socket has no close of its own to miss: this is how its end shows.
+		c.socketClosed(&event.Event{Kind: event.Closed, Time: asked, Socket: s.cookie, Transport: event.UDP})
+	}
+	c.missed += uint64(missed)
+	return missed
+}
+
+// idleSince says that nothing was heard of conn from t on.
+func (conn *connection) idleSince(t event.Time) bool {
+	return max(conn.first, conn.openedAt, conn.lastIn, conn.lastOut) < t
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package live joins the probes in the kernel to the core: it reads events,
+// lets time pass, has the sockets scanned, and gives reports. It is the one
+// place where the core meets a clock and a goroutine.
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/viaduct-project/viaduct/agent"
+	"github.com/viaduct-project/viaduct/agent/metrics"
+	"github.com/viaduct-project/viaduct/agent/report"
+	"github.com/viaduct-project/viaduct/bpf"
+	"github.com/viaduct-project/viaduct/internal/event"
+)
+
+const (
+	// busyWait bounds how stale an event may get while events flow; idleWait
+	// is what the wait grows to when none do. A full ring wakes us earlier.
+	busyWait = 10 * time.Millisecond
+	idleWait = 100 * time.Millisecond
+
+	tickEvery = time.Second
+	// scanEvery is the recount that finds missed closes and changed owners;
+	// scanPause keeps scans asked for by new sockets apart.
+	scanEvery = 15 * time.Second
+	scanPause = time.Second
+)
+
+// Options say what to watch and within which bounds.
+type Options struct {
+	Probes bpf.Options
+	Core   agent.Config
+}
+
+// Watch is a running observation of this host. Its methods may be called from
+// any goroutine.
+type Watch struct {
+	probes *bpf.Probes
+	scans  scanner
+
+	mu   sync.Mutex // guards core
+	core *agent.Core
+
+	events atomic.Uint64
+}
+
+// Start loads the probes and scans for sockets that are older. The caller must
+// call Run for anything to be read, and Close.
+func Start(o Options) (*Watch, error) {
+	probes, err := bpf.Load(o.Probes)
+	if err != nil {
+		return nil, err
+	}
+	o.Core.Source = "live"
+	o.Core.Started = probes.Now()
+	w := &Watch{probes: probes, core: agent.New(o.Core)}
+	w.scans = newScanner(w)
+	return w, nil
+}
+
+// Run reads until ctx is done. Only a failure of the probes ends it earlier.
+func (w *Watch) Run(ctx context.Context) error {
+	wait, ticked := busyWait, time.Time{}
+	w.scans.want()
+	for ctx.Err() == nil {
+		n, err := w.read(wait)
+		if err != nil {
+			return err
+		}
+		wait = nextWait(wait, n)
+		if err := w.scans.step(); err != nil {
+			return err
+		}
+		if time.Since(ticked) >= tickEvery {
+			ticked = time.Now()
+			if err := w.tick(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func nextWait(wait time.Duration, events int) time.Duration {
+	if events > 0 {
+		return busyWait
+	}
+	return min(2*wait, idleWait)
+}
+
+func (w *Watch) read(wait time.Duration) (int, error) {
+	n, err := w.probes.Read(wait, func(e *event.Event) {
+		w.scans.saw(e)
+		w.mu.Lock()
+		w.core.Handle(e)
+		w.mu.Unlock()
+	})
+	w.events.Add(uint64(n))
+	return n, err
+}
+
+func (w *Watch) tick() error {
+	c, err := w.probes.Counters()
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.core.SetLost(agent.Lost{RingFull: c.RingFullLife + c.RingFullData, MapFull: c.NoStorage})
+	w.core.Tick(w.probes.Now())
+	return nil
+}
+
+// Finish takes what still waits, after Run has returned: the last records, and
+// the figures and holders of the sockets that are still open.
+func (w *Watch) Finish() error {
+	if _, err := w.read(0); err != nil {
+		return err
+	}
+	if err := w.scans.now(); err != nil {
+		return err
+	}
+	if _, err := w.read(0); err != nil {
+		return err
+	}
+	return w.tick()
+}
+
+// Report says what was seen up to now.
+func (w *Watch) Report() *report.Report {
+	w.mu.Lock()
+	r := w.core.Report(w.probes.Now())
+	w.mu.Unlock()
+	r.Host = report.Host{Kernel: bpf.Release()}
+	if name, err := os.Hostname(); err == nil {
+		r.Host.Name = name
+	}
+	r.Features = Features()
+	return r
+}
+
+// Metrics returns the core's counters and gauges of now.
+func (w *Watch) Metrics() metrics.Snapshot {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.core.Metrics(w.probes.Now())
+}
+
+// Probes returns what is loaded, for its own counters.
+func (w *Watch) Probes() *bpf.Probes { return w.probes }
+
+// Events returns how many events have been handled.
+func (w *Watch) Events() uint64 { return w.events.Load() }
+
+// Close detaches the probes; Run returns.
+func (w *Watch) Close() error {
+	w.scans.wait()
+	if err := w.probes.Close(); err != nil && !errors.Is(err, bpf.ErrClosed) {
+		return fmt.Errorf("detach: %w", err)
+	}
+	return nil
+}
