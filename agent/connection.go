@@ -57,6 +57,7 @@ type connection struct {
 	incomplete  bool // bytes were lost
 	joined      bool // in the table of duplicate pairs
 	queued      bool // in Core.waiting
+	missing     bool // the last recount did not find it
 	outlived    bool // a request followed the end of a dialog
 
 	messages   report.Messages

@@ -7,13 +7,16 @@ import "github.com/viaduct-project/viaduct/internal/event"
 // Recount compares what the core believes to be open with what the source found
 // when it counted the sockets at the instant asked. All that happened until the
 // count ended must have been handled. A connection that is older than the count
-// and not alive has ended without the core being told; it ends now, by nobody
-// known. Recount returns how many such there were: more than zero is a fault of
-// the source, or events that it lost.
+// and not alive in two counts running has ended without the core being told; it
+// ends now, by nobody known. Two, because a kernel iterator that is read in
+// pieces can pass over a socket when its neighbour goes. Recount returns how
+// many such there were: more than zero is a fault of the source, or events that
+// it lost.
 func (c *Core) Recount(alive func(socket uint64) bool, asked event.Time) (missed int) {
 	for conn := c.open.oldest; conn != nil; {
 		next := conn.younger
-		if conn.idleSince(asked) && !alive(conn.socket) {
+		there := alive(conn.socket) || !conn.idleSince(asked)
+		if !there && conn.missing {
 			missed++
 			c.closedEvent(&event.Event{
 				Kind: event.Closed, Time: asked, Socket: conn.socket, Transport: conn.transport,
@@ -21,6 +24,7 @@ func (c *Core) Recount(alive func(socket uint64) bool, asked event.Time) (missed
 				How: event.Expired, IdleIn: -1, IdleOut: -1,
 			})
 		}
+		conn.missing = !there
 		conn = next
 	}
 	for _, s := range c.sockets {
