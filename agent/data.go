@@ -51,11 +51,13 @@ func (c *Core) segment(e *event.Event) {
 		conn.streams[0].MarkLossy()
 		conn.streams[1].MarkLossy()
 	}
+	for i := range conn.streams {
+		if last := conn.streams[i].last; last != 0 && e.Time.Sub(last) >= crlfWait {
+			c.settle(conn, event.In+event.Direction(i))
+		}
+	}
 	d := e.Direction
 	h := &conn.streams[index(d)]
-	if h.last != 0 && e.Time.Sub(h.last) >= crlfWait {
-		c.settle(conn, d)
-	}
 	before := h.Delivered + h.GapBytes
 	cursor := h.Push(e.Time, stream.Segment{Seq: e.Seq, Length: e.Length, Data: e.Payload, Lost: e.Lost}, &c.budget)
 	c.pull(conn, d, e.Time, &cursor)
@@ -116,13 +118,9 @@ func (c *Core) pull(conn *connection, d event.Direction, t event.Time, cursor *s
 	}
 	h.framer.Push(nil) // lets go of the payload
 	_, hole := h.Waiting()
-	undecided := !h.framer.AtBoundary() && !h.framer.InMessage()
 	h.last = 0
-	if undecided {
+	if !h.framer.AtBoundary() && !h.framer.InMessage() {
 		h.last = t
-		if conn.alive != nil && conn.alive.Waiting(d) {
-			c.settle(conn, d) // a lone CRLF now is the pong that is waited for
-		}
 	}
 	if (hole || h.last != 0) && !conn.queued {
 		conn.queued = true

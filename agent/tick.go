@@ -21,6 +21,25 @@ func (c *Core) Tick(now event.Time) {
 	}
 }
 
+// Finish decides all that is held, as nothing more will come: the end of a
+// capture file, or of the watching. Connections that are open stay open.
+func (c *Core) Finish(now event.Time) {
+	c.Tick(now)
+	for _, conn := range c.waiting {
+		conn.queued = false
+		if conn.streams == nil {
+			continue
+		}
+		for i := range conn.streams {
+			h, d := &conn.streams[i], event.In+event.Direction(i)
+			cursor := h.Finish(now, &c.budget)
+			c.pull(conn, d, now, &cursor)
+			c.settle(conn, d)
+		}
+	}
+	c.waiting = nil
+}
+
 // expireHeld decides lone CRLFs and gives up holes that stay.
 func (c *Core) expireHeld(now event.Time) {
 	keep := c.waiting[:0]

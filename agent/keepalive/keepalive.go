@@ -82,9 +82,6 @@ func (s *State) Ping(d event.Direction, t event.Time) bool {
 	return true
 }
 
-// Waiting says whether a ping sent against direction d waits for a pong.
-func (s *State) Waiting(d event.Direction) bool { return s.sides[1-index(d)].waiting > 0 }
-
 // Pong counts a single CRLF. It answers the oldest ping of the other side and
 // returns the time that took; ok is false if none was waiting, and then it is
 // not counted as a pong.

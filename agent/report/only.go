@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import "net/netip"
+
+// Only returns r with the connections that keep accepts. What is counted for
+// each peer is counted again from these; what cannot be (an inferred idle
+// timeout, duplicate pairs) stays only for peers all of whose connections were
+// kept. r is not to be used any more.
+func Only(r *Report, keep func(*Connection) bool) *Report {
+	dropped := make(map[string]bool)
+	peers := make(map[string]*Peer)
+	kept := r.Connections[:0]
+	r.Summary.Connections, r.Summary.Persistent = 0, 0
+	for i := range r.Connections {
+		c := &r.Connections[i]
+		address := addressOf(c.Remote)
+		if !keep(c) {
+			dropped[address] = true
+			continue
+		}
+		kept = append(kept, *c)
+		r.Summary.Connections++
+		if c.Class.Observed == "persistent" {
+			r.Summary.Persistent++
+		}
+		if peers[address] == nil {
+			peers[address] = &Peer{Address: address, Name: c.Peer}
+		}
+		peers[address].add(c)
+	}
+	r.Connections = kept
+	left := r.Peers[:0]
+	for _, p := range r.Peers {
+		switch mine := peers[p.Address]; {
+		case mine == nil:
+		case dropped[p.Address]:
+			mine.divide()
+			left = append(left, *mine)
+		default:
+			left = append(left, p)
+		}
+	}
+	r.Peers = left
+	return r
+}
+
+func addressOf(remote string) string {
+	a, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return remote
+	}
+	return a.Addr().String()
+}
+
+func (p *Peer) add(c *Connection) {
+	requests := uint64(c.Messages.RequestsSent) + uint64(c.Messages.RequestsReceived)
+	p.Requests += requests
+	if requests > 1 {
+		p.ConnectionsReused++
+		p.RequestsReused += requests - 1
+	}
+	if c.Opened == nil && c.Closed != nil {
+		p.ConnectFailures++
+	} else if c.Opened != nil {
+		p.ConnectionsOpened++
+	}
+	if c.HandshakeSeconds != nil {
+		p.HandshakeSecondsSpent += *c.HandshakeSeconds
+	}
+}
+
+func (p *Peer) divide() {
+	if p.ConnectionsOpened > 0 {
+		p.RequestsPerConnection = float64(p.Requests) / float64(p.ConnectionsOpened)
+	}
+}
