@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/viaduct-project/viaduct/agent"
@@ -48,8 +47,6 @@ type Watch struct {
 
 	mu   sync.Mutex // guards core
 	core *agent.Core
-
-	events atomic.Uint64
 }
 
 // Start loads the probes and scans for sockets that are older. The caller must
@@ -97,14 +94,12 @@ func nextWait(wait time.Duration, events int) time.Duration {
 }
 
 func (w *Watch) read(wait time.Duration) (int, error) {
-	n, err := w.probes.Read(wait, func(e *event.Event) {
+	return w.probes.Read(wait, func(e *event.Event) {
 		w.scans.saw(e)
 		w.mu.Lock()
 		w.core.Handle(e)
 		w.mu.Unlock()
 	})
-	w.events.Add(uint64(n))
-	return n, err
 }
 
 func (w *Watch) tick() error {
@@ -157,8 +152,20 @@ func (w *Watch) Metrics() metrics.Snapshot {
 // Probes returns what is loaded, for its own counters.
 func (w *Watch) Probes() *bpf.Probes { return w.probes }
 
-// Events returns how many events have been handled.
-func (w *Watch) Events() uint64 { return w.events.Load() }
+// Totals are for a line of progress.
+type Totals struct {
+	Connections int // open or closed
+	Messages    uint64
+	Lost        uint64 // of everything
+}
+
+// Totals of the observation so far.
+func (w *Watch) Totals() Totals {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	connections, messages, lost := w.core.Totals()
+	return Totals{Connections: connections, Messages: messages, Lost: lost.Total()}
+}
 
 // Close detaches the probes; Run returns.
 func (w *Watch) Close() error {

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/viaduct-project/viaduct/agent/report"
+	"github.com/viaduct-project/viaduct/bpf"
+	"github.com/viaduct-project/viaduct/internal/live"
+)
+
+type auditCommand struct {
+	probeFlags
+	For    time.Duration `help:"Stop after this long, as in 30s or 10m. Without it, Ctrl-C ends the audit and prints the report." placeholder:"DURATION"`
+	PID    int           `name:"pid" help:"Report the sockets of this process and its descendants only." placeholder:"PID"`
+	FailOn string        `help:"Exit with 1 if there is a finding of at least this severity: ${enum}." enum:"violation,advice,never" default:"violation"`
+	outputFlags
+}
+
+// probeFlags are shared by the commands that load the probes.
+type probeFlags struct {
+	Port     []uint16 `name:"port" help:"A port that carries SIP for sure, instead of 5060 and 5061. Elsewhere SIP is found by its content. Repeatable." placeholder:"PORT"`
+	RingSize int      `help:"Bytes of the buffer between kernel and agent, a power of two." default:"8388608" placeholder:"BYTES"`
+}
+
+func (f probeFlags) options() (bpf.Options, error) {
+	if f.RingSize < os.Getpagesize() || f.RingSize&(f.RingSize-1) != 0 || f.RingSize > 1<<30 {
+		return bpf.Options{}, fmt.Errorf("--ring-size %d: must be a power of two from %d to %d", f.RingSize, os.Getpagesize(), 1<<30)
+	}
+	if slices.Contains(f.Port, 0) {
+		return bpf.Options{}, errors.New("--port 0: ports are 1 to 65535")
+	}
+	return bpf.Options{Ports: f.Port, RingBytes: f.RingSize}, nil
+}
+
+func (c *auditCommand) Run(env *environment) error {
+	if c.For < 0 {
+		return fmt.Errorf("--for %v: must not be negative", c.For)
+	}
+	probes, err := c.options()
+	if err != nil {
+		return err
+	}
+	out, err := c.open(env)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	r, err := watch(env, live.Options{Probes: probes}, c.For)
+	if err != nil {
+		return err
+	}
+	if c.PID != 0 {
+		r = report.Only(r, ofProcess(c.PID))
+	}
+	if err := c.write(out, r); err != nil {
+		return err
+	}
+	return failOn(c.FailOn, r)
+}
+
+// watch observes the host for a while, or until env's context is done if that
+// is 0, and returns the report.
+func watch(env *environment, o live.Options, d time.Duration) (_ *report.Report, err error) {
+	w, err := live.Start(o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	ctx := env.ctx
+	if d > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d)
+		defer cancel()
+	}
+	stop := showProgress(env.stderr, w, d)
+	err = w.Run(ctx)
+	stop()
+	if err != nil {
+		return nil, err
+	}
+	if err := w.Finish(); err != nil {
+		return nil, err
+	}
+	return w.Report(), nil
+}
+
+// failOn turns findings into the exit code that the user asked for.
+func failOn(severity string, r *report.Report) error {
+	found := r.Summary.Findings
+	switch {
+	case severity == "violation" && found.Violation > 0,
+		severity == "advice" && found.Violation+found.Advice > 0:
+		return errFindings
+	}
+	return nil
+}
+
+// nopCloser leaves standard output open.
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }

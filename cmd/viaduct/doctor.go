@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/viaduct-project/viaduct/bpf"
+	"github.com/viaduct-project/viaduct/internal/live"
+)
+
+type doctorCommand struct {
+	Format string `help:"How to print: ${enum}." enum:"table,json" default:"table"`
+}
+
+func (c doctorCommand) Run(env *environment) error {
+	features := append(bpf.Diagnose(), notBuilt()...)
+	var err error
+	if c.Format == "json" {
+		enc := json.NewEncoder(env.stdout)
+		enc.SetIndent("", "  ")
+		err = enc.Encode(features)
+	} else {
+		err = printFeatures(env.stdout, features)
+	}
+	if err != nil {
+		return fmt.Errorf("print the features: %w", err)
+	}
+	for _, f := range features {
+		if f.Required && f.State == bpf.Missing {
+			return fmt.Errorf("this host cannot run viaduct: %s: %s", f.Name, f.Why)
+		}
+	}
+	return nil
+}
+
+// notBuilt are the features of the report that depend on no host.
+func notBuilt() []bpf.Feature {
+	var all []bpf.Feature
+	for name, why := range live.Features() {
+		all = append(all, bpf.Feature{Name: name, State: bpf.Missing, Why: why})
+	}
+	return all
+}
+
+func printFeatures(w io.Writer, features []bpf.Feature) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, f := range features {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", f.Name, f.State, f.Why)
+		if f.Do != "" {
+			fmt.Fprintf(t, "\t\tto do: %s\n", f.Do)
+		}
+	}
+	return t.Flush()
+}
