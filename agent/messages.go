@@ -73,8 +73,8 @@ func (c *Core) request(conn *connection, d event.Direction, t event.Time, m *mes
 // newRequest takes the first copy of a request that opens a transaction of its
 // own; ACK and CANCEL belong to another.
 func (c *Core) newRequest(conn *connection, d event.Direction, t event.Time, m *message.Message, o *negotiate.Offer) {
-	if conn.initiator == event.Unknown && conn.transport == event.UDP {
-		conn.flowBegins(d, m)
+	if conn.transport == event.UDP && len(m.ToTag) == 0 {
+		conn.beginsWith(d) // a request within a dialog: the flow is older
 	}
 	p := conn.peer
 	p.Requests++

@@ -4,7 +4,6 @@ package agent
 
 import (
 	"github.com/viaduct-project/viaduct/agent/keepalive"
-	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
 
@@ -90,14 +89,15 @@ func (c *Core) datagram(e *event.Event) {
 		return
 	case kind == keepalive.Datagram:
 		conn.keepalives().Datagram(d, e.Time)
+	case kind == keepalive.StunOther:
 	default:
 		if rtt, answered := conn.keepalives().Stun(d, e.Time, kind, e.Payload); answered {
 			c.counters.RoundTrip.Observe(rtt.Seconds())
 		}
 	}
 	c.counters.Keepalives[kind][d]++
-	if conn.initiator == event.Unknown && kind != keepalive.StunResponse && conn.sent.N+conn.received.N == 0 && conn.messages.ResponsesSent+conn.messages.ResponsesReceived == 0 {
-		conn.initiator = side(d)
+	if kind == keepalive.Datagram || kind == keepalive.StunRequest {
+		conn.beginsWith(d)
 	}
 }
 
@@ -118,10 +118,10 @@ func (c *Core) newFlow(e *event.Event, key flowKey) *connection {
 	return conn
 }
 
-// flowBegins tells who began a flow: the sender of its first request, unless
-// that belongs to a dialog which is older than the flow.
-func (conn *connection) flowBegins(d event.Direction, m *message.Message) {
-	if conn.sent.N+conn.received.N == 0 && len(m.ToTag) == 0 &&
+// beginsWith tells who began a flow: the sender of its first request or
+// keep-alive, if nothing went before.
+func (conn *connection) beginsWith(d event.Direction) {
+	if conn.initiator == event.Unknown && conn.sent.N+conn.received.N == 0 &&
 		conn.messages.ResponsesSent+conn.messages.ResponsesReceived == 0 {
 		conn.initiator = side(d)
 	}

@@ -27,10 +27,11 @@ const (
 	Datagram                 // UDP datagram of CRLFs, NULs, blanks or vendor filler
 	StunRequest              // Binding request
 	StunResponse             // Binding response, success or error
+	StunOther                // STUN that is no Binding, such as an indication: not SIP, and not answered
 	Kinds
 )
 
-var kindNames = [Kinds]string{"ping", "pong", "stray-crlf", "datagram", "stun-request", "stun-response"}
+var kindNames = [Kinds]string{"ping", "pong", "stray-crlf", "datagram", "stun-request", "stun-response", "stun-other"}
 
 func (k Kind) String() string { return kindNames[k] }
 

@@ -32,7 +32,7 @@ func Classify(b []byte) (k Kind, ok bool) {
 		case bindSuccess, bindError:
 			return StunResponse, true
 		}
-		return 0, false
+		return StunOther, true
 	}
 	const shortest = 5 // no start-line, and no STUN header, is shorter
 	if len(b) < shortest {

@@ -64,7 +64,8 @@ func (s *Script) UDP(local, remote string) *Conn {
 	return c
 }
 
-func (c *Conn) event(k event.Kind) event.Event {
+// Event returns an event of the connection that is not added yet.
+func (c *Conn) Event(k event.Kind) event.Event {
 	return event.Event{
 		Kind: k, Transport: c.Transport, Socket: c.Socket, NetNS: c.NetNS,
 		Local: c.Local, Remote: c.Remote, Initiator: c.Initiator, Owner: c.Owner, OpenedAt: c.OpenedAt,
@@ -75,7 +76,7 @@ func (c *Conn) event(k event.Kind) event.Event {
 // Open adds Opened, with a handshake of a millisecond.
 func (c *Conn) Open() *Conn {
 	c.NextIn, c.NextOut, c.OpenedAt = c.SeqIn, c.SeqOut, c.S.Now
-	e := c.event(event.Opened)
+	e := c.Event(event.Opened)
 	e.Handshake = time.Millisecond
 	c.S.add(e)
 	return c
@@ -83,7 +84,7 @@ func (c *Conn) Open() *Conn {
 
 // MidLife adds the Opened of a socket that is older than the observation.
 func (c *Conn) MidLife() *Conn {
-	e := c.event(event.Opened)
+	e := c.Event(event.Opened)
 	e.MidLife, e.Initiator = true, event.Unknown
 	c.S.add(e)
 	return c
@@ -105,7 +106,7 @@ func (c *Conn) Out(b string) { c.Data(event.Out, b) }
 
 // Segment adds bytes at a sequence number, and does not move the next one.
 func (c *Conn) Segment(d event.Direction, seq uint32, b string) {
-	e := c.event(event.Data)
+	e := c.Event(event.Data)
 	e.Direction, e.Payload, e.Length = d, []byte(b), len(b)
 	if c.Transport != event.UDP {
 		e.Seq = seq
@@ -115,14 +116,14 @@ func (c *Conn) Segment(d event.Direction, seq uint32, b string) {
 
 // FIN adds the first FIN.
 func (c *Conn) FIN(d event.Direction) {
-	e := c.event(event.HalfClosed)
+	e := c.Event(event.HalfClosed)
 	e.Direction = d
 	c.S.add(e)
 }
 
 // Close adds Closed.
 func (c *Conn) Close(by event.Side, how event.How) {
-	e := c.event(event.Closed)
+	e := c.Event(event.Closed)
 	e.By, e.How = by, how
 	if c.OpenedAt != 0 {
 		e.Handshake = time.Millisecond
