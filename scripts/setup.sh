@@ -1,0 +1,40 @@
+#!/bin/sh
+# Installs what building, testing and benchmarking need, on Debian 12 or later,
+# as root. Running viaduct needs none of it. Does nothing when all is there.
+set -eu
+
+packages="
+	ca-certificates make gcc libc6-dev
+	clang-19 llvm-19 libbpf-dev linux-libc-dev
+	iproute2 procps
+	sip-tester kamailio kamailio-outbound-modules
+	qemu-system-x86 qemu-system-arm dpkg-dev
+	libsofia-sip-ua-dev libosip2-dev libre-dev pkg-config
+	prometheus
+"
+
+missing=""
+for package in $packages; do
+	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+	if [ "$(id -u)" != 0 ]; then
+		echo "setup: these packages are missing, install them as root:$missing" >&2
+		exit 1
+	fi
+	# Packages of servers start them; the tests start their own.
+	if [ ! -e /usr/sbin/policy-rc.d ]; then
+		printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+		chmod +x /usr/sbin/policy-rc.d
+		trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+	fi
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -q
+	# shellcheck disable=SC2086 # a list of words
+	apt-get install -q -y --no-install-recommends $missing
+fi
+
+if ! command -v go >/dev/null; then
+	echo "setup: Go is missing; install Go 1.26 or later (see go.dev/doc/install)" >&2
+	exit 1
+fi
