@@ -105,14 +105,21 @@ func (conn *connection) keepalives() *keepalive.State {
 	return conn.alive
 }
 
-// touched notes bytes in direction d.
-func (conn *connection) touched(d event.Direction, t event.Time, n int) {
+// touched notes that bytes came in direction d.
+func (conn *connection) touched(d event.Direction, t event.Time) {
 	if d == event.In {
 		conn.lastIn = max(conn.lastIn, t)
-		conn.bytesIn += uint64(n)
 		return
 	}
 	conn.lastOut = max(conn.lastOut, t)
+}
+
+// add counts bytes in direction d.
+func (conn *connection) add(d event.Direction, n int) {
+	if d == event.In {
+		conn.bytesIn += uint64(n)
+		return
+	}
 	conn.bytesOut += uint64(n)
 }
 

@@ -58,11 +58,11 @@ func (c *Core) segment(e *event.Event) {
 	}
 	d := e.Direction
 	h := &conn.streams[index(d)]
-	before := h.Delivered + h.GapBytes
+	before, heldBefore := h.Extent(), h.Held()
 	cursor := h.Push(e.Time, stream.Segment{Seq: e.Seq, Length: e.Length, Data: e.Payload, Lost: e.Lost}, &c.budget)
 	c.pull(conn, d, e.Time, &cursor)
-	if n := h.Delivered + h.GapBytes - before; n > 0 {
-		conn.touched(d, e.Time, int(n))
+	if h.Extent() != before || h.Held() != heldBefore {
+		conn.touched(d, e.Time) // more than a retransmission
 	}
 }
 
@@ -90,13 +90,14 @@ func (c *Core) begin(conn *connection) {
 		}
 		h := &conn.streams[i]
 		if gap := h.Start(next); gap > 0 {
-			c.countGap(conn, gap)
-			conn.touched(event.In+event.Direction(i), conn.first, int(gap))
+			c.countGap(conn, event.In+event.Direction(i), gap)
 		}
 	}
 }
 
-func (c *Core) countGap(conn *connection, n int64) {
+// countGap counts bytes that nobody saw. They were sent all the same.
+func (c *Core) countGap(conn *connection, d event.Direction, n int64) {
+	conn.add(d, int(n))
 	conn.incomplete = true
 	conn.lostBytes += uint64(n)
 	c.lost.SequenceGaps++
@@ -109,9 +110,10 @@ func (c *Core) pull(conn *connection, d event.Direction, t event.Time, cursor *s
 	var chunk stream.Chunk
 	for cursor.Next(&chunk) {
 		if chunk.Gap > 0 {
-			c.countGap(conn, chunk.Gap)
+			c.countGap(conn, d, chunk.Gap)
 			h.framer.Gap(chunk.Gap)
 		} else {
+			conn.add(d, len(chunk.Data))
 			h.framer.Push(chunk.Data)
 		}
 		c.items(conn, d, t)
@@ -144,7 +146,7 @@ func (c *Core) items(conn *connection, d event.Direction, t event.Time) {
 	for h.framer.Next(&item) {
 		switch item.Kind {
 		case sipparse.ItemMessage:
-			c.message(conn, d, t, item.Head)
+			c.message(conn, d, t, item.Head, item.Recovered)
 		case sipparse.ItemPing:
 			c.ping(conn, d, t)
 		case sipparse.ItemPong:
@@ -192,6 +194,20 @@ func (c *Core) finish(conn *connection) {
 		c.items(conn, d, t)
 		c.lost.Implausible += uint64(h.Stray)
 	}
+	if conn.established && conn.transport == event.TCP {
+		c.compare(conn, event.In, conn.counts.BytesReceived, conn.bytesIn)
+		c.compare(conn, event.Out, conn.counts.BytesSent, conn.bytesOut)
+	}
+}
+
+// compare finds the loss that no later segment shows: what the kernel counted
+// and was not seen. Its count has the sequence numbers of SYN and FIN in it.
+func (c *Core) compare(conn *connection, d event.Direction, counted, seen uint64) {
+	const synAndFIN = 2
+	if counted <= seen+synAndFIN {
+		return
+	}
+	c.countGap(conn, d, int64(counted-seen))
 }
 
 // opposite is the direction of the request that a response in direction d

@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"bytes"
 	"net/netip"
 	"time"
 
@@ -16,10 +17,13 @@ import (
 	"github.com/viaduct-project/viaduct/sipparse"
 )
 
-// message takes one message, given by its head, that went in direction d.
-func (c *Core) message(conn *connection, d event.Direction, t event.Time, head []byte) {
+// message takes one message, given by its head, that went in direction d. If
+// its start was found in bytes whose framing was lost, or after a gap, the
+// beginning of the start line may be missing, which the CSeq shows.
+func (c *Core) message(conn *connection, d event.Direction, t event.Time, head []byte, recovered bool) {
 	m := &c.msg
-	if !m.Parse(head) {
+	doubtful := recovered || conn.incomplete || conn.midLife
+	if !m.Parse(head) || doubtful && m.Request && !bytes.Equal(m.MethodName, m.CSeq.MethodName) {
 		conn.messages.Malformed++
 		c.lost.ParseErrors++
 		return

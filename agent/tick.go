@@ -38,6 +38,9 @@ func (c *Core) Finish(now event.Time) {
 		}
 	}
 	c.waiting = nil
+	for c.closing.oldest != nil {
+		c.retire(c.closing.oldest)
+	}
 }
 
 // expireHeld decides lone CRLFs and gives up holes that stay.

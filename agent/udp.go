@@ -81,11 +81,12 @@ func (c *Core) datagram(e *event.Event) {
 		conn.lostBytes += uint64(e.Length - len(e.Payload))
 	}
 	d := e.Direction
-	conn.touched(d, e.Time, max(e.Length, len(e.Payload)))
+	conn.touched(d, e.Time)
+	conn.add(d, max(e.Length, len(e.Payload)))
 	kind, ok := keepalive.Classify(e.Payload)
 	switch {
 	case !ok:
-		c.message(conn, d, e.Time, e.Payload)
+		c.message(conn, d, e.Time, e.Payload, false)
 		return
 	case kind == keepalive.Datagram:
 		conn.keepalives().Datagram(d, e.Time)

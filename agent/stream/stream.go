@@ -78,7 +78,7 @@ func (r *Reassembler) Start(seq uint32) (gap int64) {
 		r.begun, r.next = true, seq
 		return 0
 	}
-	first := r.next - uint32(r.Delivered+r.GapBytes)
+	first := r.next - uint32(r.Extent())
 	if d := int32(first - seq); d > 0 && d < maxAhead {
 		r.Gaps++
 		r.GapBytes += uint64(d)
@@ -89,6 +89,17 @@ func (r *Reassembler) Start(seq uint32) (gap int64) {
 
 // Begun says whether the stream knows where it is.
 func (r *Reassembler) Begun() bool { return r.begun }
+
+// Extent is the length of the stream so far, gaps included.
+func (r *Reassembler) Extent() uint64 { return r.Delivered + r.GapBytes }
+
+// Held is the number of bytes that wait for a hole to be filled.
+func (r *Reassembler) Held() int {
+	if r.held == nil {
+		return 0
+	}
+	return r.held.bytes
+}
 
 // MarkLossy makes the next hole a gap at once: the source lost bytes of the
 // socket, and it is not known of which direction.
