@@ -20,10 +20,9 @@ type Counters struct {
 	LifeRecords   uint64 // life-cycle records delivered
 }
 
-// Counters reads the totals.
-func (p *Probes) Counters() (Counters, error) {
-	var c Counters
-	for which, to := range map[programsCounter]*uint64{
+// slots says which counter of the programs goes where.
+func (c *Counters) slots() map[programsCounter]*uint64 {
+	return map[programsCounter]*uint64{
 		programsCounterCOUNT_RING_FULL_LIFE:  &c.RingFullLife,
 		programsCounterCOUNT_RING_FULL_DATA:  &c.RingFullData,
 		programsCounterCOUNT_LOST_BYTES:      &c.LostBytes,
@@ -34,7 +33,13 @@ func (p *Probes) Counters() (Counters, error) {
 		programsCounterCOUNT_RETRANSMITTED:   &c.Retransmitted,
 		programsCounterCOUNT_SEGMENTS:        &c.Segments,
 		programsCounterCOUNT_LIFE_RECORDS:    &c.LifeRecords,
-	} {
+	}
+}
+
+// Counters reads the totals.
+func (p *Probes) Counters() (Counters, error) {
+	var c Counters
+	for which, to := range c.slots() {
 		var perCPU []uint64
 		if err := p.objects.Counters.Lookup(uint32(which), &perCPU); err != nil {
 			return c, fmt.Errorf("read counter %d of the programs: %w", which, err)

@@ -14,4 +14,4 @@ if ! grep -q "LIBBPF_MINOR_VERSION $minor\$" /usr/include/bpf/libbpf_version.h 2
 	echo "generate: the headers of libbpf $LIBBPF_VERSION are needed in /usr/include/bpf; run scripts/setup.sh on Debian 12" >&2
 	exit 1
 fi
-BPF_CLANG=$CLANG BPF_STRIP=$STRIP go generate ./bpf
+BPF_CLANG=$CLANG BPF_STRIP=$STRIP go generate ./bpf/...
