@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Benchmark measures what viaduct costs on this host and prints it as the rows
+// of docs/performance.md. It needs root, sipp, and a quiet machine; only
+// loopback is used.
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "benchmark:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	if len(os.Args) != 2 {
+		return fmt.Errorf("usage: benchmark PATH-OF-VIADUCT")
+	}
+	viaduct := os.Args[1]
+	fmt.Println("| what | measured | goal |\n|---|---|---|")
+	for _, measure := range []func() error{
+		packets,
+		func() error { return perMessage(viaduct) },
+		func() error { return callRate(viaduct) },
+	} {
+		if err := measure(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func row(what, measured, goal string) {
+	fmt.Printf("| %s | %s | %s |\n", what, measured, goal)
+}

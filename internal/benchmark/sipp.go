@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	address    = "127.77.0.2"
+	portOfUAS  = "5060"
+	perCall    = 6 // INVITE, 100/180, 200, ACK, BYE, 200 as sipp's built-in scenarios play them
+	callsTimed = 10_000
+	rateTimed  = 1_000
+	rounds     = 5
+	callsRaced = 20_000
+)
+
+// sipOfLength is a request with as many bytes, most of them in a header field
+// that nobody asks for.
+func sipOfLength(n int) []byte {
+	const head = "OPTIONS sip:server.example.com SIP/2.0\r\n" +
+		"Via: SIP/2.0/TCP client.example.com;branch=z9hG4bK-1\r\n" +
+		"From: <sip:alice@example.com>;tag=1\r\nTo: <sip:server.example.com>\r\n" +
+		"Call-ID: benchmark@example.com\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\nX-Filler: "
+	const tail = "\r\n\r\n"
+	return []byte(head + strings.Repeat("f", n-len(head)-len(tail)) + tail)
+}
+
+// answering starts sipp's built-in answerer and returns what stops it.
+func answering() (stop func(), err error) {
+	uas := exec.Command("sipp", "-sn", "uas", "-t", "t1", "-i", address, "-p", portOfUAS, "-nostdin")
+	uas.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := uas.Start(); err != nil {
+		return nil, fmt.Errorf("start sipp: %w; scripts/setup.sh installs it", err)
+	}
+	if err := waitListening(uas.Process.Pid); err != nil {
+		return nil, err
+	}
+	return func() {
+		uas.Process.Kill()
+		uas.Wait()
+	}, nil
+}
+
+// waitListening looks for the answerer's listener in the kernel's table, where
+// 127.77.0.2:5060 reads 02004D7F:13C4 and 0A is LISTEN.
+func waitListening(pid int) error {
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		table, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/net/tcp")
+		if err != nil {
+			return err
+		}
+		for line := range bytes.Lines(table) {
+			if f := bytes.Fields(line); len(f) > 3 && string(f[1]) == "02004D7F:13C4" && string(f[3]) == "0A" {
+				return nil
+			}
+		}
+	}
+	return errors.New("sipp does not listen after 10 s")
+}
+
+// calling runs n calls, at most at the rate given, and returns how long it took.
+func calling(n, rate int) (time.Duration, error) {
+	uac := exec.Command("sipp", "-sn", "uac", "-t", "t1", "-i", address, "-m", strconv.Itoa(n),
+		"-r", strconv.Itoa(rate), "-l", "200", "-nostdin", address+":"+portOfUAS)
+	var out bytes.Buffer
+	uac.Stdout, uac.Stderr = &out, &out
+	began := time.Now()
+	if err := uac.Run(); err != nil {
+		return 0, fmt.Errorf("sipp: %w: %s", err, out.Bytes()[max(0, out.Len()-2000):])
+	}
+	return time.Since(began), nil
+}
+
+// watcher is a running audit.
+type watcher struct{ *exec.Cmd }
+
+func startAudit(viaduct string) (watcher, error) {
+	audit := exec.Command(viaduct, "audit", "--format", "json", "--output", "/dev/null")
+	audit.Stderr = os.Stderr
+	audit.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := audit.Start(); err != nil {
+		return watcher{}, err
+	}
+	time.Sleep(2 * time.Second) // loads, attaches, scans
+	return watcher{audit}, nil
+}
+
+// stop has the audit report and returns the CPU time that it took in all.
+func (w watcher) stop() (time.Duration, error) {
+	if err := w.Process.Signal(os.Interrupt); err != nil {
+		return 0, err
+	}
+	if err := w.Wait(); err != nil {
+		return 0, fmt.Errorf("audit: %w", err)
+	}
+	return w.ProcessState.UserTime() + w.ProcessState.SystemTime(), nil
+}
+
+// perMessage divides the CPU time of an audit by the messages of the calls that
+// it watched, both ends of which are on this host. An audit that watched
+// nothing for as long is taken off: its start is no cost of a message.
+func perMessage(viaduct string) error {
+	stop, err := answering()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	var each []float64
+	for range rounds {
+		busy, took, err := watched(viaduct, func() (time.Duration, error) { return calling(callsTimed, rateTimed) })
+		if err != nil {
+			return err
+		}
+		idle, _, err := watched(viaduct, func() (time.Duration, error) { time.Sleep(took); return took, nil })
+		if err != nil {
+			return err
+		}
+		each = append(each, float64(busy-idle)/1e3/float64(callsTimed*perCall))
+	}
+	row(fmt.Sprintf("agent CPU for one SIP message, seen at both ends (%d calls, %d a second)", callsTimed, rateTimed),
+		fmt.Sprintf("%.1f µs", median(each)), "10 µs")
+	return nil
+}
+
+func watched(viaduct string, f func() (time.Duration, error)) (cpu, took time.Duration, err error) {
+	w, err := startAudit(viaduct)
+	if err != nil {
+		return 0, 0, err
+	}
+	took, err = f()
+	cpu, stopErr := w.stop()
+	return cpu, took, errors.Join(err, stopErr)
+}
+
+// callRate races sipp with and without an audit beside it, in turn.
+func callRate(viaduct string) error {
+	stop, err := answering()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	var slower, alone []float64
+	for range rounds {
+		without, err := calling(callsRaced, 100_000)
+		if err != nil {
+			return err
+		}
+		_, with, err := watched(viaduct, func() (time.Duration, error) { return calling(callsRaced, 100_000) })
+		if err != nil {
+			return err
+		}
+		slower = append(slower, (float64(with)/float64(without)-1)*100)
+		alone = append(alone, callsRaced/without.Seconds())
+	}
+	row("sipp's TCP call rate, caller and answerer on this host", fmt.Sprintf("%.1f %% lower (%.0f calls a second without)", median(slower), median(alone)), "under 3 %")
+	return nil
+}
