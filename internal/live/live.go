@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/viaduct-project/viaduct/agent"
@@ -42,8 +43,9 @@ type Options struct {
 // Watch is a running observation of this host. Its methods may be called from
 // any goroutine.
 type Watch struct {
-	probes *bpf.Probes
-	scans  scanner
+	probes  *bpf.Probes
+	scans   scanner
+	scanned atomic.Bool
 
 	mu   sync.Mutex // guards core
 	core *agent.Core
@@ -148,6 +150,10 @@ func (w *Watch) Metrics() metrics.Snapshot {
 	defer w.mu.Unlock()
 	return w.core.Metrics(w.probes.Now())
 }
+
+// Scanned says whether a scan for older sockets has been done: from then on the
+// open connections of this host are known.
+func (w *Watch) Scanned() bool { return w.scanned.Load() }
 
 // Probes returns what is loaded, for its own counters.
 func (w *Watch) Probes() *bpf.Probes { return w.probes }

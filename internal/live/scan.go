@@ -104,6 +104,7 @@ func (s *scanner) recount(r scanned) error {
 	s.watch.mu.Lock()
 	defer s.watch.mu.Unlock()
 	s.watch.core.Recount(func(socket uint64) bool { return r.alive[socket] }, r.began)
+	s.watch.scanned.Store(true)
 	return nil
 }
 
