@@ -118,7 +118,7 @@ static __always_inline void on_accepting(struct sock *sk, const struct ends *end
 		state->verdict = VERDICT_SIP;
 }
 
-/* Bytes on the handshake's last ACK have shown what this connection carries. */
+/* Bytes on the handshake's last ACK came before this socket was there. */
 static __always_inline void adopt_early(struct sock_state *state, const struct ends *ends)
 {
 	struct early_key key = {
@@ -126,11 +126,18 @@ static __always_inline void adopt_early(struct sock_state *state, const struct e
 		.local_port = ends->local_port,
 		.remote_port = ends->remote_port,
 	};
+	__u8 *flags;
 
 	__builtin_memcpy(key.local, ends->local, sizeof(key.local));
 	__builtin_memcpy(key.remote, ends->remote, sizeof(key.remote));
-	if (bpf_map_delete_elem(&early, &key) == 0)
+	flags = bpf_map_lookup_elem(&early, &key);
+	if (!flags)
+		return;
+	if (*flags & EARLY_SIP)
 		state->verdict = VERDICT_SIP;
+	if (*flags & EARLY_LOST)
+		state->flags |= SOCK_LOST_IN;
+	bpf_map_delete_elem(&early, &key);
 }
 
 static __always_inline void on_established(struct sock *sk, const struct ends *ends, int from)
@@ -153,7 +160,7 @@ static __always_inline void on_established(struct sock *sk, const struct ends *e
 	state->first_in = tcp->rcv_nxt;
 	state->first_out = tcp->snd_nxt;
 	state->flags |= SOCK_ESTABLISHED;
-	if (state->verdict == VERDICT_UNDECIDED && state->role == ROLE_ACCEPT)
+	if (state->role == ROLE_ACCEPT)
 		adopt_early(state, ends);
 	if (state->verdict == VERDICT_SIP)
 		announce(IPPROTO_TCP, state, ends);

@@ -105,11 +105,15 @@ struct early_key {
 	__u32 pad;
 };
 
+enum early_flag {
+	EARLY_SIP = 1,  /* what arrived is SIP, on a port that is not configured */
+	EARLY_LOST = 2, /* the ring had no room for it */
+};
+
 /*
- * SIP that arrived on a listener with the last ACK of a handshake, on a port
- * that is not configured: the child will be a SIP connection. Inserted: by the
- * ingress program. Deleted: when the child is established; LRU for children
- * that never are.
+ * What a child must know of the bytes that its listener received for it, with
+ * the last ACK of the handshake. Inserted: by the ingress program. Deleted: when
+ * the child is established; LRU for children that never are.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
