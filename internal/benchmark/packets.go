@@ -99,27 +99,23 @@ func timePrograms(probes *bpf.Probes, port string, payload []byte) (in, out floa
 	if err := roundTrip(100); err != nil { // past the verdict
 		return 0, 0, err
 	}
-	before, err := probes.Programs()
+	inBefore, outBefore, err := probes.PacketCosts()
 	if err != nil {
 		return 0, 0, err
 	}
 	if err := roundTrip(packetCount / 2); err != nil {
 		return 0, 0, err
 	}
-	after, err := probes.Programs()
+	inAfter, outAfter, err := probes.PacketCosts()
 	if err != nil {
 		return 0, 0, err
 	}
-	for i, p := range after {
-		mean := float64(p.RunTime-before[i].RunTime) / float64(max(1, p.Runs-before[i].Runs))
-		switch p.Name {
-		case "packet_in":
-			in = mean
-		case "packet_out":
-			out = mean
-		}
-	}
-	return in, out, nil
+	return mean(inBefore, inAfter), mean(outBefore, outAfter), nil
+}
+
+// mean is nanoseconds a run between two readings.
+func mean(before, after bpf.Cost) float64 {
+	return float64(after.Time-before.Time) / float64(max(1, after.Runs-before.Runs))
 }
 
 func pair(port string) (client, server net.Conn, err error) {
