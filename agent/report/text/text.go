@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package text writes a report for a person at a terminal: a line for each
+// connection, the peers, and what was lost.
+package text
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/viaduct-project/viaduct/agent/report"
+)
+
+// Options say what fits.
+type Options struct {
+	// Width is the number of columns; 0 is a pipe, where nothing is cut.
+	Width int
+	// Rows is how many lines a list may have; 0 is 40.
+	Rows int
+}
+
+const defaultRows = 40
+
+// Write writes r to w.
+func Write(w io.Writer, r *report.Report, o Options) error {
+	if o.Rows <= 0 {
+		o.Rows = defaultRows
+	}
+	b := bufio.NewWriter(w)
+	heading(b, r)
+	if len(r.Connections) > 0 {
+		fmt.Fprintln(b)
+		connections(b, r, o)
+	}
+	if len(r.Peers) > 0 {
+		fmt.Fprintln(b)
+		peers(b, r, o)
+	}
+	if len(r.Findings) > 0 {
+		fmt.Fprintln(b)
+		findings(b, r, o)
+	}
+	fmt.Fprintln(b)
+	losses(b, &r.Lost, o)
+	return b.Flush()
+}
+
+func heading(w io.Writer, r *report.Report) {
+	from, to := r.Started.UTC(), r.Ended.UTC()
+	until := to.Format(time.TimeOnly)
+	if to.Sub(from) >= 12*time.Hour {
+		until = to.Format(time.DateTime)
+	}
+	fmt.Fprintf(w, "viaduct, %s, %s to %s UTC (%s)\n", clean(r.Source), from.Format(time.DateTime), until, span(to.Sub(from)))
+	if len(r.Connections) == 0 {
+		fmt.Fprintln(w, "No SIP connection was seen. Is there SIP traffic on the watched ports?")
+		return
+	}
+	open := 0
+	for i := range r.Connections {
+		if r.Connections[i].Close == nil {
+			open++
+		}
+	}
+	fmt.Fprintf(w, "%s (%s open, %s persistent), %s\n", plural(r.Summary.Connections, "connection"),
+		number(open), number(r.Summary.Persistent), plural(len(r.Peers), "peer"))
+}
+
+// losses says what the report is missing, or that it misses nothing.
+func losses(w io.Writer, l *report.Lost, o Options) {
+	if l.Total() == 0 {
+		fmt.Fprintln(w, "Nothing was lost.")
+		return
+	}
+	fmt.Fprintln(w, "Lost, so this report is not complete:")
+	for _, line := range []struct {
+		n    uint64
+		what string
+	}{
+		{l.RingFull, "kernel records: the ring was full"},
+		{l.MapFull, "sockets: the kernel map was full"},
+		{l.QueueOverrun, "records: the queue to the core was full"},
+		{l.Truncated, "segments or datagrams were cut"},
+		{l.SequenceGaps, fmt.Sprintf("gaps in TCP streams (%s bytes)", number(l.SequenceGapBytes))},
+		{l.ParseErrors, "messages could not be read"},
+		{l.Unclaimed, "segments without a connection"},
+		{l.Implausible, "segments far outside of their stream"},
+		{l.Evicted, "table entries or closed connections dropped at a limit"},
+	} {
+		if line.n > 0 {
+			fmt.Fprintf(w, "%10s %s\n", number(line.n), line.what)
+		}
+	}
+}
+
+func findings(w io.Writer, r *report.Report, o Options) {
+	fmt.Fprintf(w, "Findings: %s, %s advice, %s info\n", plural(r.Summary.Findings.Violation, "violation"),
+		number(r.Summary.Findings.Advice), number(r.Summary.Findings.Info))
+	rows := [][]string{{"SEVERITY", "RULE", "PARTY", "CONNECTION", "WHAT"}}
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		rows = append(rows, []string{f.Severity, f.Rule, f.Party, f.Connection, f.Summary})
+	}
+	grid{
+		columns: []column{{}, {}, {}, {}, {min: 20}},
+		rows:    rows,
+	}.write(w, o)
+}
