@@ -242,9 +242,7 @@ func (c *Core) release(conn *connection) {
 		}
 		conn.streams = nil
 	}
-	if conn.alive != nil {
-		c.counters.Unanswered += uint64(conn.alive.Unanswered(max(conn.closedAt, conn.first)))
-	}
+	conn.countUnanswered(&c.counters, max(conn.closedAt, conn.first))
 	c.peers.Release(conn.peer)
 	conn.peer = nil
 }

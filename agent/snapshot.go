@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/viaduct-project/viaduct/agent/class"
+	"github.com/viaduct-project/viaduct/agent/keepalive"
 	"github.com/viaduct-project/viaduct/agent/metrics"
 	"github.com/viaduct-project/viaduct/agent/peer"
 	"github.com/viaduct-project/viaduct/agent/report"
@@ -94,16 +95,33 @@ func (c *Core) Metrics(now event.Time) metrics.Snapshot {
 		Sizes:    c.Sizes(),
 		Evicted:  c.evictions(),
 		Lost:     c.losses(),
+		Missed:   c.missed,
 	}
-	for conn := c.open.oldest; conn != nil; conn = conn.younger {
-		e := conn.evidence(now)
-		s.Connections[conn.transport][class.Of(&e)][conn.initiator]++
+	for _, open := range []*list{&c.open, &c.udp} {
+		for conn := open.oldest; conn != nil; conn = conn.younger {
+			e := conn.evidence(now)
+			s.Connections[conn.transport][class.Of(&e)][conn.initiator]++
+			conn.countUnanswered(&s.Counters, now)
+		}
 	}
-	for conn := c.udp.oldest; conn != nil; conn = conn.younger {
-		e := conn.evidence(now)
-		s.Connections[conn.transport][class.Of(&e)][conn.initiator]++
+	for conn := c.closing.oldest; conn != nil; conn = conn.younger {
+		conn.countUnanswered(&s.Counters, conn.closedAt)
 	}
 	return s
+}
+
+// countUnanswered adds what of conn's keep-alives had no answer in time. Pings
+// on a stream await a pong, and Binding requests a response; other datagrams
+// await nothing.
+func (conn *connection) countUnanswered(to *metrics.Counters, now event.Time) {
+	if conn.alive == nil {
+		return
+	}
+	kind := keepalive.Ping
+	if conn.transport == event.UDP {
+		kind = keepalive.StunRequest
+	}
+	to.Unanswered[kind] += uint64(conn.alive.Unanswered(now))
 }
 
 func (conn *connection) evidence(now event.Time) class.Evidence {

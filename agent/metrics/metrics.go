@@ -37,7 +37,7 @@ type Counters struct {
 	Failures   [Hows]uint64                    // connects that failed
 	Messages   [Transports][Directions][Types][Methods]uint64
 	Keepalives [keepalive.Kinds][Directions]uint64
-	Unanswered uint64 // of connections that have ended
+	Unanswered [keepalive.Kinds]uint64 // of connections that are retired; a Snapshot has all
 	Events     [Kinds]uint64
 
 	Handshake   Histogram
@@ -80,6 +80,7 @@ type Snapshot struct {
 	Sizes       Sizes
 	Evicted     Evicted
 	Lost        report.Lost
+	Missed      uint64 // closes that only a recount found
 }
 
 // Sizes are the entries of each table of state. All but Closed and Peers, which
