@@ -18,7 +18,7 @@ const wide = 130 // columns
 
 // connections writes one line each: what asks for attention comes first, then
 // the order of the report.
-func connections(w io.Writer, r *report.Report, o Options) {
+func connections(w io.Writer, r *report.Report, o options) {
 	order := make([]*report.Connection, len(r.Connections))
 	for i := range order {
 		order[i] = &r.Connections[i]
@@ -30,7 +30,7 @@ func connections(w io.Writer, r *report.Report, o Options) {
 	if o.narrow() {
 		f = brief
 	}
-	reasons := o.Width == 0 || o.Width >= wide
+	reasons := o.width == 0 || o.width >= wide
 	heading := []string{"REMOTE", "PROCESS", "VIA", "CLASS", "AGREED", "AGE", "IDLE", "REQ", "KA", "END"}
 	columns := []column{
 		{min: 15, tail: true}, {min: 7}, {}, {}, {min: 6},
@@ -42,7 +42,7 @@ func connections(w io.Writer, r *report.Report, o Options) {
 	}
 	rows := [][]string{heading}
 	for _, c := range order {
-		if len(rows) > o.Rows {
+		if len(rows) > o.rows {
 			rows = append(rows, nil) // beyond the limit, only counted
 			continue
 		}

@@ -28,15 +28,15 @@ type grid struct {
 // narrow is up to which width cells are close together and brief.
 const narrow = 100
 
-func (o Options) narrow() bool { return o.Width > 0 && o.Width <= narrow }
+func (o options) narrow() bool { return o.width > 0 && o.width <= narrow }
 
 // write fits the columns into the width, and cuts the list at its limit with a
 // line that says so.
-func (g grid) write(w io.Writer, o Options) {
+func (g grid) write(w io.Writer, o options) {
 	more := 0
-	if len(g.rows) > o.Rows+1 {
-		more = len(g.rows) - 1 - o.Rows
-		g.rows = g.rows[:o.Rows+1]
+	if len(g.rows) > o.rows+1 {
+		more = len(g.rows) - 1 - o.rows
+		g.rows = g.rows[:o.rows+1]
 	}
 	gap := 2
 	if o.narrow() {
@@ -49,8 +49,8 @@ func (g grid) write(w io.Writer, o Options) {
 			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
 		}
 	}
-	if o.Width > 0 {
-		g.fit(widths, o.Width-gap*(len(widths)-1))
+	if o.width > 0 {
+		g.fit(widths, o.width-gap*(len(widths)-1))
 	}
 	for _, row := range g.rows {
 		var line strings.Builder

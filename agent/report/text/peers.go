@@ -12,7 +12,7 @@ import (
 )
 
 // peers writes one line for each remote address, busiest first.
-func peers(w io.Writer, r *report.Report, o Options) {
+func peers(w io.Writer, r *report.Report, o options) {
 	order := make([]*report.Peer, len(r.Peers))
 	for i := range order {
 		order[i] = &r.Peers[i]

@@ -8,25 +8,24 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/viaduct-project/viaduct/agent/report"
 )
 
-// Options say what fits.
-type Options struct {
-	// Width is the number of columns; 0 is a pipe, where nothing is cut.
-	Width int
-	// Rows is how many lines a list may have; 0 is 40.
-	Rows int
-}
+// rows is how many lines a list has on a terminal. In a pipe it has them all.
+const rows = 40
 
-const defaultRows = 40
+// options say what fits.
+type options struct{ width, rows int }
 
-// Write writes r to w.
-func Write(w io.Writer, r *report.Report, o Options) error {
-	if o.Rows <= 0 {
-		o.Rows = defaultRows
+// Write writes r to w, for a terminal of so many columns. A width of 0 is a
+// pipe or a file: nothing is cut then.
+func Write(w io.Writer, r *report.Report, width int) error {
+	o := options{width: width, rows: rows}
+	if width <= 0 {
+		o = options{rows: math.MaxInt - 1}
 	}
 	b := bufio.NewWriter(w)
 	heading(b, r)
@@ -69,7 +68,7 @@ func heading(w io.Writer, r *report.Report) {
 }
 
 // losses says what the report is missing, or that it misses nothing.
-func losses(w io.Writer, l *report.Lost, o Options) {
+func losses(w io.Writer, l *report.Lost, o options) {
 	if l.Total() == 0 {
 		fmt.Fprintln(w, "Nothing was lost.")
 		return
@@ -95,7 +94,7 @@ func losses(w io.Writer, l *report.Lost, o Options) {
 	}
 }
 
-func findings(w io.Writer, r *report.Report, o Options) {
+func findings(w io.Writer, r *report.Report, o options) {
 	fmt.Fprintf(w, "Findings: %s, %s advice, %s info\n", plural(r.Summary.Findings.Violation, "violation"),
 		number(r.Summary.Findings.Advice), number(r.Summary.Findings.Info))
 	rows := [][]string{{"SEVERITY", "RULE", "PARTY", "CONNECTION", "WHAT"}}
