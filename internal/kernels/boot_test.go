@@ -9,25 +9,51 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
 
-// dir is where scripts/kernels.sh leaves the kernels unless told otherwise.
-func dir() string {
-	if d := os.Getenv("VIADUCT_KERNELS"); d != "" {
-		return d
-	}
-	return "../../.cache/kernels"
-}
-
+// Every program loads and attaches on every supported kernel, and what is
+// reported on calls is what was played.
 func TestKernels(t *testing.T) {
 	initramfs := map[string]string{"amd64": build(t, "amd64"), "arm64": build(t, "arm64")}
 	for _, name := range []string{"v6.1", "v6.12", "newest", "v6.1-arm64"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			boot(t, name, initramfs, "check")
+			r := boot(t, name, initramfs, "check", "then", "/bin/viaduct", "doctor")
+			compare(t, r)
+			if len(r.Runs) != 1 || r.Runs[0].Exit != 0 {
+				t.Errorf("viaduct doctor: %+v, want exit code 0", r.Runs)
+			}
 		})
+	}
+	t.Run("v5.10", func(t *testing.T) {
+		t.Parallel()
+		refused(t, boot(t, "v5.10", initramfs, "/bin/viaduct", "doctor", "then", "/bin/viaduct", "audit", "--for", "1s"))
+	})
+}
+
+// refused wants what a user of a kernel that is too old must see: one sentence
+// that names it, no report, and exit code 2.
+func refused(t *testing.T, r *Result) {
+	t.Helper()
+	if len(r.Runs) != 2 {
+		t.Fatalf("%d commands ran, want 2", len(r.Runs))
+	}
+	for _, run := range r.Runs {
+		name := strings.Join(run.Args, " ")
+		if run.Exit != 2 {
+			t.Errorf("%s: exit code %d, want 2", name, run.Exit)
+		}
+		said := run.Stderr
+		if strings.Count(said, "\n") != 1 || !strings.HasPrefix(said, "viaduct: ") ||
+			!strings.Contains(said, r.Release) || !strings.Contains(said, "5.15") {
+			t.Errorf("%s: stderr %q, want one line that names the kernel and the oldest one that will do", name, said)
+		}
+	}
+	if audit := r.Runs[1]; audit.Stdout != "" {
+		t.Errorf("the audit printed %q, want nothing", audit.Stdout)
 	}
 }
 
@@ -61,7 +87,7 @@ func boot(t *testing.T, name string, initramfs map[string]string, args ...string
 		t.Errorf("the guest ran %s, want %s", r.Release, k.Release)
 	}
 	for _, s := range r.Steps {
-		t.Logf("%-12s %.2f s", s.Name, s.Seconds)
+		t.Logf("%6.2f s  %s", s.Seconds, s.Name)
 		if s.Error != "" {
 			t.Errorf("%s: %s", s.Name, s.Error)
 		}
@@ -69,27 +95,35 @@ func boot(t *testing.T, name string, initramfs map[string]string, args ...string
 	return r
 }
 
+// dir is where scripts/kernels.sh leaves the kernels unless told otherwise.
+func dir() string {
+	if d := os.Getenv("VIADUCT_KERNELS"); d != "" {
+		return d
+	}
+	return "../../.cache/kernels"
+}
+
 // build makes the initramfs of an architecture.
 func build(t *testing.T, goarch string) string {
 	t.Helper()
 	dir := t.TempDir()
-	goBuild(t, goarch, "./guest", filepath.Join(dir, "init"))
+	files := []File{{Path: "bin"}}
+	for path, pkg := range map[string]string{"init": "./guest", "bin/viaduct": "../../cmd/viaduct"} {
+		binary := filepath.Join(dir, filepath.Base(path))
+		cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, pkg)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+goarch)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("build %s for %s: %v\n%s", pkg, goarch, err, out)
+		}
+		files = append(files, File{Path: path, Source: binary})
+	}
 	out, err := os.Create(filepath.Join(dir, "initramfs"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	if err := WriteInitramfs(out, []File{{Path: "init", Source: filepath.Join(dir, "init")}}); err != nil {
+	if err := WriteInitramfs(out, files); err != nil {
 		t.Fatal(err)
 	}
 	return out.Name()
-}
-
-func goBuild(t *testing.T, goarch, pkg, to string) {
-	t.Helper()
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", to, pkg)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+goarch)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build %s for %s: %v\n%s", pkg, goarch, err, out)
-	}
 }

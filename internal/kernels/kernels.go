@@ -30,10 +30,7 @@ type Kernel struct {
 // Open finds the kernel called name under dir. Names that end in -arm64 are of
 // that architecture, all others amd64.
 func Open(dir, name string) (Kernel, error) {
-	k := Kernel{Name: name, Image: filepath.Join(dir, name, "vmlinuz"), Machine: AMD64}
-	if strings.HasSuffix(name, "-arm64") {
-		k.Machine = ARM64
-	}
+	k := Kernel{Name: name, Image: filepath.Join(dir, name, "vmlinuz")}
 	release, err := os.ReadFile(filepath.Join(dir, name, "release"))
 	if err == nil {
 		_, err = os.Stat(k.Image)
@@ -42,5 +39,17 @@ func Open(dir, name string) (Kernel, error) {
 		return Kernel{}, fmt.Errorf("open kernel %s: %w; run scripts/kernels.sh", name, err)
 	}
 	k.Release = strings.TrimSpace(string(release))
+	var major int
+	if _, err := fmt.Sscanf(k.Release, "%d.", &major); err != nil {
+		return Kernel{}, fmt.Errorf("open kernel %s: release %q: %w", name, k.Release, err)
+	}
+	switch {
+	case strings.HasSuffix(name, "-arm64"):
+		k.Machine = ARM64
+	case major < 7:
+		k.Machine = AMD64WithoutCX16
+	default:
+		k.Machine = AMD64
+	}
 	return k, nil
 }

@@ -5,7 +5,6 @@ package kernels
 import (
 	"bytes"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -74,32 +73,51 @@ func TestResult(t *testing.T) {
 
 func TestOpen(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"v6.1", "v6.1-arm64", "torn"} {
-		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
-			t.Fatal(err)
+	for _, test := range []struct {
+		name, release string
+		noImage       bool
+		goarch        string
+		withoutCX16   bool
+		err           string
+	}{
+		{name: "v6.1", release: "6.1.0-50-cloud-amd64\n", goarch: "amd64", withoutCX16: true},
+		{name: "newest", release: "7.3.4+deb13-cloud-amd64\n", goarch: "amd64"},
+		{name: "ten", release: "10.0.1-cloud-amd64\n", goarch: "amd64"},
+		{name: "v6.1-arm64", release: "6.1.0-50-cloud-arm64\n", goarch: "arm64"},
+		{name: "torn", release: "6.1.0\n", noImage: true, err: "scripts/kernels.sh"},
+		{name: "absent", err: "scripts/kernels.sh"},
+		{name: "odd", release: "cloud\n", err: `release "cloud"`},
+	} {
+		if test.release != "" {
+			write(t, filepath.Join(dir, test.name, "release"), test.release)
+			if !test.noImage {
+				write(t, filepath.Join(dir, test.name, "vmlinuz"), "MZ")
+			}
 		}
-		if err := os.WriteFile(filepath.Join(dir, name, "release"), []byte(name+"-cloud\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if name == "torn" {
+		k, err := Open(dir, test.name)
+		if test.err != "" {
+			if err == nil || !strings.Contains(err.Error(), test.err) {
+				t.Errorf("%s: error %v, want one with %q", test.name, err, test.err)
+			}
 			continue
 		}
-		if err := os.WriteFile(filepath.Join(dir, name, "vmlinuz"), []byte("MZ"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for name, goarch := range map[string]string{"v6.1": "amd64", "v6.1-arm64": "arm64"} {
-		k, err := Open(dir, name)
 		if err != nil {
-			t.Fatal(err)
+			t.Errorf("%s: %v", test.name, err)
+			continue
 		}
-		if k.Release != name+"-cloud" || k.Machine.GOARCH != goarch {
-			t.Errorf("%s: got release %q and architecture %s", name, k.Release, k.Machine.GOARCH)
+		withoutCX16 := strings.Contains(strings.Join(k.Machine.args, " "), "-cx16")
+		if k.Release != strings.TrimSpace(test.release) || k.Machine.GOARCH != test.goarch || withoutCX16 != test.withoutCX16 {
+			t.Errorf("%s: got %+v, want %+v", test.name, k, test)
 		}
 	}
-	for _, name := range []string{"torn", "absent"} {
-		if _, err := Open(dir, name); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "scripts/kernels.sh") {
-			t.Errorf("%s: error %v, want one that says what to run", name, err)
-		}
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

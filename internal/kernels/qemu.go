@@ -25,6 +25,14 @@ var (
 		GOARCH: "amd64", qemu: "qemu-system-x86_64", pkg: "qemu-system-x86",
 		args: []string{"-machine", "q35", "-cpu", "max"}, console: "ttyS0",
 	}
+	// Kernels before 7 allocate memory with cmpxchg16b. Before its version 8,
+	// qemu computes that instruction's flags from stale state, and every third
+	// guest crashed; without it they have another way to allocate. From 7 on
+	// the kernel hardly uses it, but refuses socket-local storage without it.
+	AMD64WithoutCX16 = Machine{
+		GOARCH: "amd64", qemu: "qemu-system-x86_64", pkg: "qemu-system-x86",
+		args: []string{"-machine", "q35", "-cpu", "max,-cx16"}, console: "ttyS0",
+	}
 	// Pointer authentication in its architected form costs an emulated kernel
 	// most of its time; the implementation-defined one does not.
 	ARM64 = Machine{
@@ -41,8 +49,10 @@ var (
 func Boot(ctx context.Context, k Kernel, initramfs string, args ...string) ([]byte, error) {
 	// panic=-1 with -no-reboot: a panic ends qemu at once.
 	cmdline := "console=" + k.Machine.console + " panic=-1 quiet -- " + strings.Join(args, " ")
+	// One thread emulates both processors in turn: with two threads, a kernel
+	// that changes its own code can meet the half-changed instruction.
 	argv := append([]string{
-		"-accel", "tcg,thread=multi", "-smp", "2", "-m", "1024",
+		"-accel", "tcg,thread=single", "-smp", "2", "-m", "1024",
 		"-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot",
 		"-kernel", k.Image, "-initrd", initramfs, "-append", cmdline,
 	}, k.Machine.args...)

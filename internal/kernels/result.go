@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/viaduct-project/viaduct/agent/report"
 )
 
 // Result is what the guest found. A guest that could not finish still sends
@@ -16,6 +18,17 @@ type Result struct {
 	Release string
 	Steps   []Step `json:",omitempty"`
 	Runs    []Run  `json:",omitempty"`
+
+	Calls  []Call         `json:",omitempty"` // played while viaduct watched
+	Report *report.Report `json:",omitempty"` // on them
+}
+
+// Call is one SIP call that the guest played between two of its own sockets.
+type Call struct {
+	Network                string // tcp or udp
+	Caller, Called         string // address and port
+	FromCaller, FromCalled int    // bytes
+	Older                  bool   // connected before viaduct watched
 }
 
 // Step is one thing that the guest tried. An empty Error is success.
@@ -28,7 +41,7 @@ type Step struct {
 // Run is a command that the guest ran to its end.
 type Run struct {
 	Args           []string
-	Exit           int // -1 if it did not end by itself
+	Exit           int // -1 if a signal ended it
 	Stdout, Stderr string
 	Seconds        float64
 }

@@ -4,64 +4,89 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"os/exec"
-	"strings"
+	"errors"
 	"time"
 
-	"github.com/viaduct-project/viaduct/internal/kernels"
+	"github.com/viaduct-project/viaduct/agent/report"
+	"github.com/viaduct-project/viaduct/internal/live"
 )
 
-// check sees that this kernel has what viaduct stands on, and that calls get
-// through.
+// check loads and attaches everything, plays calls under it, and leaves what
+// was played and what was reported for the host to compare.
 func (l *log) check() {
-	_ = l.step("BTF", needs("/sys/kernel/btf/vmlinux")) &&
-		l.step("cgroup v2", needs("/sys/fs/cgroup/cgroup.controllers")) &&
-		l.step("calls", func() error {
-			for _, network := range []string{"tcp", "udp"} {
-				for _, host := range []string{"127.0.0.1", "::1"} {
-					if err := call(l.ctx, network, host); err != nil {
-						return err
-					}
-				}
+	var pairs []*pair
+	opens := func(network, address string) func() error {
+		return func() error {
+			p, err := open(l.ctx, network, address)
+			if err == nil {
+				pairs = append(pairs, p)
 			}
-			return nil
-		})
-}
-
-func needs(path string) func() error {
-	return func() error {
-		_, err := os.Stat(path)
-		return err
-	}
-}
-
-// viaduct is where the initramfs has the program.
-const viaduct = "/bin/viaduct"
-
-// refusal runs what a user would try first on a kernel that is too old.
-func (l *log) refusal() {
-	l.run(viaduct, "doctor")
-	l.run(viaduct, "audit", "--for", "1s")
-}
-
-// run runs a command to its end. How it ended is for the host to judge.
-func (l *log) run(args ...string) {
-	l.step(fmt.Sprint(args), func() error {
-		ctx, cancel := context.WithTimeout(l.ctx, 20*time.Second)
-		defer cancel()
-		start := time.Now()
-		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-		var stdout, stderr strings.Builder
-		cmd.Stdout, cmd.Stderr = &stdout, &stderr
-		err := cmd.Run()
-		r := kernels.Run{Args: args, Stdout: stdout.String(), Stderr: stderr.String(), Seconds: time.Since(start).Seconds()}
-		if cmd.ProcessState == nil {
 			return err
 		}
-		r.Exit = cmd.ProcessState.ExitCode()
-		l.Runs = append(l.Runs, r)
+	}
+	if !l.step("older connections", both(opens("tcp", "127.0.0.1:5060"), opens("tcp", "[::1]:5060"))) {
+		return
+	}
+	older := len(pairs)
+	var w *live.Watch
+	if !l.step("load and attach", func() (err error) {
+		w, err = live.Start(live.Options{})
+		return err
+	}) {
+		return
+	}
+	reading, stop := context.WithCancel(l.ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(reading) }()
+
+	l.step("TCP connections", both(opens("tcp", "127.0.0.1:5060"), opens("tcp", "[::1]:5060")))
+	l.step("found by content", both(opens("tcp", "127.0.0.1:15060"), opens("udp", "127.0.0.1:15060")))
+	l.step("UDP sockets", both(opens("udp", "127.0.0.1:5060"), opens("udp", "[::1]:5060")))
+	for i, p := range pairs {
+		l.step("call "+p.Network+" "+p.Called, func() error { return p.talk(l.ctx) })
+		p.Older = i < older
+		l.Calls = append(l.Calls, p.Call)
+	}
+	// Holders are found by scanning, so the sockets stay until that was done.
+	l.step("holders", l.until(w, func(c *report.Connection) bool { return c.Process != nil }))
+	for _, p := range pairs {
+		l.step("close "+p.Network+" "+p.Called, p.close)
+	}
+	// The end of a UDP socket is found by the recount in Finish.
+	l.step("ends", l.until(w, func(c *report.Connection) bool { return c.Closed != nil || c.Transport == "udp" }))
+	stop()
+	l.step("last records", func() error { return errors.Join(<-ended, w.Finish()) })
+	l.Report = w.Report()
+	l.step("detach", w.Close)
+}
+
+func both(f, g func() error) func() error {
+	return func() error { return errors.Join(f(), g()) }
+}
+
+// until waits for a condition on every socket. It gives up quietly: what is
+// missing then shows when the host compares the report.
+func (l *log) until(w *live.Watch, condition func(*report.Connection) bool) func() error {
+	holds := func() bool {
+		all := w.Report().Connections
+		for i := range all {
+			if !condition(&all[i]) {
+				return false
+			}
+		}
+		return len(all) == 2*len(l.Calls)
+	}
+	return func() error {
+		patience := time.After(10 * time.Second)
+		for tick := time.Tick(50 * time.Millisecond); !holds(); {
+			select {
+			case <-tick:
+			case <-patience:
+				return nil
+			case <-l.ctx.Done():
+				return l.ctx.Err()
+			}
+		}
 		return nil
-	})
+	}
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command guest is the first process of a virtual machine that package kernels
-// boots. It makes a plain Linux host of the bare kernel, does what its argument
-// names, sends the result over the serial console and powers off:
+// boots. It makes a plain Linux host of the bare kernel, does what its
+// arguments say, sends the result over the serial console and powers off:
 //
-//	guest check      play SIP calls and see that viaduct reports them
-//	guest refusal    run viaduct on a kernel that it does not support
+//	guest WHAT [then WHAT]...
+//
+// where WHAT is check (load and attach everything, play calls, report on them)
+// or a command line of the initramfs, whose end the host judges.
 //
 // Run anywhere else than as process 1 it refuses: it mounts and powers off.
 package main
@@ -14,6 +16,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -41,21 +45,30 @@ func main() {
 	fmt.Println("guest: power off:", err) // returning is a panic, which ends the machine too
 }
 
-// run does everything under a deadline, so that a hang is told by name.
+// deadline is for all that the guest does, so that a hang is told by name. The
+// host waits longer. Most of it is room for the BPF verifier, which an emulated
+// processor runs many times slower.
+const deadline = 90 * time.Second
+
 func run(args []string) *kernels.Result {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
 	l := &log{ctx: ctx}
 	if !l.prepare() {
 		return &l.Result
 	}
-	switch {
-	case len(args) == 1 && args[0] == "check":
-		l.check()
-	case len(args) == 1 && args[0] == "refusal":
-		l.refusal()
-	default:
-		l.step("arguments", func() error { return fmt.Errorf("want check or refusal, got %q", args) })
+	for what := range split(args, "then") {
+		if slices.Equal(what, []string{"check"}) {
+			l.check()
+			continue
+		}
+		l.step(strings.Join(what, " "), func() error {
+			r, err := execute(l.ctx, what)
+			if err == nil {
+				l.Runs = append(l.Runs, r)
+			}
+			return err
+		})
 	}
 	return &l.Result
 }
