@@ -51,10 +51,8 @@ func (c *Core) segment(e *event.Event) {
 		conn.streams[0].MarkLossy()
 		conn.streams[1].MarkLossy()
 	}
-	for i := range conn.streams {
-		if last := conn.streams[i].last; last != 0 && e.Time.Sub(last) >= crlfWait {
-			c.settle(conn, event.In+event.Direction(i))
-		}
+	if conn.queued {
+		c.expireStreams(conn, e.Time)
 	}
 	d := e.Direction
 	h := &conn.streams[index(d)]
@@ -108,7 +106,9 @@ func (c *Core) countGap(conn *connection, d event.Direction, n int64) {
 func (c *Core) pull(conn *connection, d event.Direction, t event.Time, cursor *stream.Cursor) {
 	h := &conn.streams[index(d)]
 	var chunk stream.Chunk
+	moved := false
 	for cursor.Next(&chunk) {
+		moved = true
 		if chunk.Gap > 0 {
 			c.countGap(conn, d, chunk.Gap)
 			h.framer.Gap(chunk.Gap)
@@ -120,9 +120,11 @@ func (c *Core) pull(conn *connection, d event.Direction, t event.Time, cursor *s
 	}
 	h.framer.Push(nil) // lets go of the payload
 	_, hole := h.Waiting()
-	h.last = 0
-	if !h.framer.AtBoundary() && !h.framer.InMessage() {
-		h.last = t
+	if moved {
+		h.last = 0
+		if !h.framer.AtBoundary() && !h.framer.InMessage() {
+			h.last = t
+		}
 	}
 	if (hole || h.last != 0) && !conn.queued {
 		conn.queued = true
@@ -180,16 +182,34 @@ func (c *Core) pong(conn *connection, d event.Direction, t event.Time) {
 	c.counters.RoundTrip.Observe(rtt.Seconds())
 }
 
-// finish gives up what is still held: nothing more will come.
+// decide settles and gives up all that the streams of conn hold.
+func (c *Core) decide(conn *connection, t event.Time) {
+	if conn.streams == nil {
+		return
+	}
+	conn.queued = true // keeps it from being queued now
+	for i := range conn.streams {
+		h, d := &conn.streams[i], event.In+event.Direction(i)
+		if h.last != 0 {
+			c.settle(conn, d)
+		}
+		cursor := h.Finish(t, &c.budget)
+		c.pull(conn, d, t, &cursor)
+		if h.last != 0 {
+			c.settle(conn, d)
+		}
+	}
+}
+
+// finish ends the streams of a connection that is gone.
 func (c *Core) finish(conn *connection) {
 	if conn.streams == nil {
 		return
 	}
+	t := max(conn.lastIn, conn.lastOut)
+	c.decide(conn, t)
 	for i := range conn.streams {
 		h, d := &conn.streams[i], event.In+event.Direction(i)
-		t := max(conn.lastIn, conn.lastOut)
-		cursor := h.Finish(t, &c.budget)
-		c.pull(conn, d, t, &cursor)
 		h.framer.End()
 		c.items(conn, d, t)
 		c.lost.Implausible += uint64(h.Stray)

@@ -16,7 +16,10 @@ const linger = 5 * time.Second
 // connect returns the TCP connection of e's socket and makes it if it is new.
 func (c *Core) connect(e *event.Event) (conn *connection, fresh bool) {
 	if conn := c.tcp[e.Socket]; conn != nil {
-		return conn, false
+		if conn.closedAt == 0 || e.Time.Sub(conn.closedAt) < linger {
+			return conn, false
+		}
+		c.retire(conn)
 	}
 	conn = c.newConnection(e)
 	if e.Transport == event.TLS {
@@ -211,6 +214,9 @@ func (c *Core) countClose(conn *connection) {
 // retire moves a connection that has ended out of the tables of the living and
 // keeps what the report says about it.
 func (c *Core) retire(conn *connection) {
+	if conn.queued && conn.streams != nil {
+		c.expireStreams(conn, conn.closedAt.Add(linger))
+	}
 	c.finish(conn)
 	c.release(conn)
 	if conn.transport == event.UDP {

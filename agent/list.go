@@ -65,6 +65,7 @@ func (r *ring) add(conn *connection) (dropped bool) {
 // socket is a UDP socket: its flows share the owner.
 type socket struct {
 	cookie uint64
+	since  event.Time // when the core met it
 	owner  event.Process
 	netns  uint64
 	cgroup uint64

@@ -102,6 +102,7 @@ func (c *Core) newRequest(conn *connection, d event.Direction, t event.Time, m *
 	if m.Method == sipparse.MethodRegister && conn.registered.Method == 0 && conn.initiator == side(d) {
 		conn.registered = m.Label()
 	}
+	conn.dialogs.Expire(c.dialogs, t)
 	conn.outlived = conn.outlived || conn.dialogs.Ended > 0
 	if conn.neg != nil {
 		conn.neg.Used(d, t, m.Label(), negotiate.CallOf(m.CallID))

@@ -28,7 +28,7 @@ func (c *Core) Recount(alive func(socket uint64) bool, asked event.Time) (missed
 		conn = next
 	}
 	for _, s := range c.sockets {
-		if alive(s.cookie) || s.newest != nil && !s.newest.idleSince(asked) {
+		if alive(s.cookie) || s.since >= asked || s.newest != nil && !s.newest.idleSince(asked) {
 			continue
 		}
 		// A datagram socket has no close of its own to miss: this is how its end shows.

@@ -9,11 +9,7 @@ import "github.com/viaduct-project/viaduct/internal/event"
 func (c *Core) Tick(now event.Time) {
 	c.early.Expire(now)
 	c.expireHeld(now)
-	for conn := c.udp.oldest; conn != nil; conn = c.udp.oldest {
-		if now.Sub(max(conn.lastIn, conn.lastOut)) < c.cfg.FlowTimeout {
-			break
-		}
-		c.expireFlow(conn)
+	for c.udp.oldest != nil && c.silent(c.udp.oldest, now) {
 	}
 	c.txs.Expire(now)
 	for conn := c.closing.oldest; conn != nil && now.Sub(conn.closedAt) >= linger; conn = c.closing.oldest {
@@ -26,16 +22,8 @@ func (c *Core) Tick(now event.Time) {
 func (c *Core) Finish(now event.Time) {
 	c.Tick(now)
 	for _, conn := range c.waiting {
+		c.decide(conn, now)
 		conn.queued = false
-		if conn.streams == nil {
-			continue
-		}
-		for i := range conn.streams {
-			h, d := &conn.streams[i], event.In+event.Direction(i)
-			cursor := h.Finish(now, &c.budget)
-			c.pull(conn, d, now, &cursor)
-			c.settle(conn, d)
-		}
 	}
 	c.waiting = nil
 	for c.closing.oldest != nil {
@@ -62,12 +50,19 @@ func (c *Core) expireHeld(now event.Time) {
 
 // expireStreams says whether conn goes on waiting for something.
 func (c *Core) expireStreams(conn *connection, now event.Time) bool {
+	if conn.closedAt != 0 {
+		now = min(now, conn.closedAt.Add(linger)) // then it is retired
+	}
 	waits := false
 	for i := range conn.streams {
 		h, d := &conn.streams[i], event.In+event.Direction(i)
-		if since, hole := h.Waiting(); hole && now.Sub(since) >= holeWait {
-			cursor := h.Expire(now, &c.budget)
-			c.pull(conn, d, now, &cursor)
+		if h.last != 0 && now.Sub(h.last) >= crlfWait {
+			c.settle(conn, d)
+		}
+		for since, hole := h.Waiting(); hole && now.Sub(since) >= holeWait; since, hole = h.Waiting() {
+			at := since.Add(holeWait) // whenever the tick comes
+			cursor := h.Expire(at, &c.budget)
+			c.pull(conn, d, at, &cursor)
 		}
 		if h.last != 0 && now.Sub(h.last) >= crlfWait {
 			c.settle(conn, d)

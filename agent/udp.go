@@ -29,7 +29,7 @@ func (c *Core) socketKnown(e *event.Event) {
 			c.evicted.Sockets++
 			return
 		}
-		s = &socket{cookie: e.Socket}
+		s = &socket{cookie: e.Socket, since: e.Time}
 		c.sockets[e.Socket] = s
 	}
 	if e.Owner.PID != 0 {
@@ -45,17 +45,37 @@ func (c *Core) socketKnown(e *event.Event) {
 
 // socketClosed ends the flows of a socket, or the one flow that e names.
 func (c *Core) socketClosed(e *event.Event) {
-	s := c.sockets[e.Socket]
-	if conn := c.flows[flowKey{e.Socket, unmapped(e.Remote)}]; conn != nil {
+	if conn := c.flow(flowKey{e.Socket, unmapped(e.Remote)}, e.Time); conn != nil {
 		c.endFlow(conn, e.Time, event.Local, event.HowUnknown)
 	}
+	s := c.sockets[e.Socket]
 	if s == nil || e.Remote.Port() != 0 {
 		return
 	}
 	for s.newest != nil {
-		c.endFlow(s.newest, e.Time, event.Local, event.HowUnknown)
+		if !c.silent(s.newest, e.Time) {
+			c.endFlow(s.newest, e.Time, event.Local, event.HowUnknown)
+		}
 	}
 	delete(c.sockets, e.Socket)
+}
+
+// flow returns the flow, unless it has ended by silence.
+func (c *Core) flow(key flowKey, t event.Time) *connection {
+	conn := c.flows[key]
+	if conn == nil || c.silent(conn, t) {
+		return nil
+	}
+	return conn
+}
+
+// silent ends conn if it has been silent for long enough, and says so.
+func (c *Core) silent(conn *connection, t event.Time) bool {
+	if t.Sub(max(conn.lastIn, conn.lastOut)) < c.cfg.FlowTimeout {
+		return false
+	}
+	c.expireFlow(conn)
+	return true
 }
 
 func (c *Core) datagram(e *event.Event) {
@@ -63,11 +83,7 @@ func (c *Core) datagram(e *event.Event) {
 		c.lost.Truncated++
 	}
 	key := flowKey{e.Socket, unmapped(e.Remote)}
-	conn := c.flows[key]
-	if conn != nil && e.Time.Sub(max(conn.lastIn, conn.lastOut)) >= c.cfg.FlowTimeout {
-		c.expireFlow(conn)
-		conn = nil
-	}
+	conn := c.flow(key, e.Time)
 	if conn == nil {
 		conn = c.newFlow(e, key)
 		defer func() { c.counters.Opened[event.UDP][conn.initiator]++ }() // who began is known by then, if ever

@@ -29,7 +29,13 @@ type Tuple struct {
 }
 
 // TupleOf returns the tuple of e.
-func TupleOf(e *event.Event) Tuple { return Tuple{e.Local, e.Remote, e.NetNS} }
+func TupleOf(e *event.Event) Tuple {
+	return Tuple{unmapped(e.Local), unmapped(e.Remote), e.NetNS}
+}
+
+func unmapped(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}
 
 // Table holds segments until their connection opens, and the sockets of
 // connections that opened a moment ago for segments that come after it.
@@ -60,6 +66,7 @@ func (tb *Table) Len() (segments, opened int) { return tb.held, len(tb.opened) }
 // Hold takes in a segment without a socket. If its connection is known already
 // its socket is returned, and the segment is not held.
 func (tb *Table) Hold(e *event.Event) (socket uint64, known bool) {
+	tb.Expire(e.Time)
 	k := TupleOf(e)
 	if s, ok := tb.opened[k]; ok {
 		return s, true
@@ -80,13 +87,24 @@ func (tb *Table) Hold(e *event.Event) (socket uint64, known bool) {
 // Claim notes that a connection opened and returns the segments that waited
 // for it, in the order in which they came.
 func (tb *Table) Claim(e *event.Event) []event.Event {
+	tb.Expire(e.Time)
 	k := TupleOf(e)
+	tb.remember(k, e)
+	segments := tb.take(k)
+	if k.NetNS != 0 { // the segment's may not be known
+		k.NetNS = 0
+		tb.remember(k, e)
+		segments = append(segments, tb.take(k)...)
+	}
+	return segments
+}
+
+func (tb *Table) remember(k Tuple, e *event.Event) {
 	tb.opened[k] = e.Socket
 	tb.recent = append(tb.recent, entry{k, e.Time})
-	if len(tb.recent) > MaxSegments {
+	if len(tb.recent) > 2*MaxSegments {
 		tb.forget()
 	}
-	return tb.take(k)
 }
 
 func (tb *Table) take(k Tuple) []event.Event {

@@ -89,7 +89,7 @@ func (s *State) Ping(d event.Direction, t event.Time) bool {
 func (s *State) Pong(d event.Direction, t event.Time) (rtt time.Duration, ok bool) {
 	s.settle(t)
 	pinger := &s.sides[1-index(d)]
-	if pinger.waiting == 0 {
+	if pinger.waiting == 0 || t < pinger.sent[0] {
 		return 0, false
 	}
 	rtt = t.Sub(pinger.sent[0])

@@ -4,7 +4,7 @@ package transaction
 
 import "github.com/viaduct-project/viaduct/internal/event"
 
-func (tb *Table) get() *Transaction {
+func (tb *Table) fresh() *Transaction {
 	if tx := tb.free; tx != nil {
 		tb.free = tx.next
 		return tx

@@ -98,7 +98,7 @@ const (
 // transaction after its final response, which transports without a
 // retransmission of their own need.
 func (tb *Table) Request(o *Owner, k Key, m *message.Message, t event.Time) (*Transaction, Verdict) {
-	tx := tb.byKey[k]
+	tx := tb.get(k, t)
 	if m.Method == sipparse.MethodAck {
 		if tx == nil {
 			return nil, Ack // of a 2xx: a transaction of its own, never answered
@@ -115,7 +115,7 @@ func (tb *Table) Request(o *Owner, k Key, m *message.Message, t event.Time) (*Tr
 	if len(tb.byKey) >= tb.Limit {
 		tb.evict()
 	}
-	tx = tb.get()
+	tx = tb.fresh()
 	*tx = Transaction{Key: k, Start: t, deadline: t.Add(Timeout), pending: true, owner: o}
 	tb.byKey[k] = tx
 	o.push(tx)
@@ -128,7 +128,7 @@ func (tb *Table) Request(o *Owner, k Key, m *message.Message, t event.Time) (*Tr
 // for their ACK and because a 2xx is repeated on every transport (RFC 3261
 // section 13.3.1.4).
 func (tb *Table) Response(k Key, status int, toTag uint64, linger bool, t event.Time) (*Transaction, Verdict) {
-	tx := tb.byKey[k]
+	tx := tb.get(k, t)
 	switch {
 	case tx == nil:
 		return nil, Unmatched
@@ -170,13 +170,26 @@ func (o *Owner) Pending(t event.Time) int {
 func (tb *Table) Expire(now event.Time) {
 	for _, q := range []*queue{&tb.waiting, &tb.proceed, &tb.completed} {
 		for q.oldest != nil && q.oldest.deadline <= now {
-			tx := q.oldest
-			if tx.pending {
-				tx.owner.TimedOut++
-			}
-			tb.remove(tx)
+			tb.expire(q.oldest)
 		}
 	}
+}
+
+func (tb *Table) expire(tx *Transaction) {
+	if tx.pending {
+		tx.owner.TimedOut++
+	}
+	tb.remove(tx)
+}
+
+// get returns the transaction k if its time has not passed by t.
+func (tb *Table) get(k Key, t event.Time) *Transaction {
+	tx := tb.byKey[k]
+	if tx != nil && tx.deadline <= t {
+		tb.expire(tx)
+		return nil
+	}
+	return tx
 }
 
 // Release drops all transactions of o.
