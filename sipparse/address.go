@@ -63,12 +63,35 @@ func ParseAddress(value []byte, a *Address) { a.parse(value, skipLWS(value, 0), 
 // the start of the message.
 func (h *Header) Address(a *Address) { a.parse(h.Value, 0, h.ValueOffset, false) }
 
+// Tag returns the tag of a From or To field, or nil: what [Header.Address] finds
+// as Tag, for less.
+func (h *Header) Tag() []byte {
+	if tag, ok := quickTag(h.Value); ok {
+		return tag
+	}
+	var a Address
+	h.Address(&a)
+	return a.Tag
+}
+
 func (a *Address) parse(b []byte, i, base int, list bool) int {
-	*a = Address{Offset: base + i}
+	*a = Address{}
+	end := a.quick(b, i)
+	if end < 0 || !list && end < len(b) { // quick stops at a comma
+		*a = Address{}
+		end = a.slow(b, i, base, list)
+	}
+	a.Offset = base + i
+	return end
+}
+
+// slow reads the address at b[i:] in whatever form it has, and returns where it
+// ends.
+func (a *Address) slow(b []byte, i, base int, list bool) int {
 	start := i
 	i = a.locate(b, i, base, list)
 	if len(a.URI) > 0 && !a.Wildcard {
-		a.URIParts.parse(a.URI, base+cap(b)-cap(a.URI), &a.Defects)
+		a.URIParts.parse(a.URI, base+offsetIn(b, a.URI), &a.Defects)
 	}
 	p := i
 	i = a.params(b, i, base, list)

@@ -8,9 +8,8 @@
 // further only when asked: [Header.Vias], [Header.Addresses], [ParseCSeq],
 // [Header.Tags], [ParseDelta]. [Framer] cuts a stream (TCP, TLS) into
 // messages, keep-alives (RFC 5626 section 4.4.1) and what is neither;
-// [FrameDatagram] does the same for one UDP datagram. [Message] does all of
-// it at once, for who wants every field and the rules that hold across
-// fields.
+// [FrameDatagram] does the same for one UDP datagram. [Check] reads all
+// of a message for its defects.
 //
 // Lenient and exact: what can be read is read, and what was wrong is recorded
 // as a [Defect], with a stable [Code] and the offset of the byte. Nothing

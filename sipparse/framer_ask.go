@@ -85,7 +85,7 @@ func (f *Framer) flushLine(item *Item) bool {
 
 // inGap answers a gap that lies within a body that is only counted.
 func (f *Framer) inGap(item *Item) bool {
-	if f.state != inBody && f.state != inSTUN || f.gap == 0 || f.gap > f.need || f.state == inSTUN && f.gap == f.need {
+	if f.state != inBody || f.gap == 0 || f.gap > f.need {
 		return false
 	}
 	f.need -= f.gap

@@ -17,7 +17,7 @@ func (f *Framer) line(item *Item) bool {
 	n, end := f.scan.line(w)
 	f.pos += n
 	if end == lineMore {
-		if !f.skipping && have+f.pos >= limit {
+		if !f.skipping && have+f.pos >= limit && f.pos < len(f.chunk) {
 			return f.giveUp(item, CodeHeadTooLarge)
 		}
 		f.holdLine()
@@ -98,7 +98,7 @@ func (f *Framer) head(item *Item) bool {
 		case lineEmpty:
 			f.headDone = true
 		case lineMore:
-			if f.pos >= limit {
+			if f.pos >= limit && f.pos < len(f.chunk) {
 				return f.giveUp(item, CodeHeadTooLarge)
 			}
 			f.hold(f.chunk[:f.pos])

@@ -22,10 +22,10 @@ func (l *framing) read(head []byte, lineLen int) int {
 	for p.Next() {
 		l.fields++
 		switch {
-		case p.cur.id == HeaderContentLength:
-			l.add(head[p.cur.value:p.cur.valueEnd])
-		case p.cur.id == HeaderOther && !l.datagram && (p.defects.Has(CodeHeaderName) || p.defects.Has(CodeHeaderNoColon)):
-			at := p.cur.name
+		case p.cur.ID == HeaderContentLength:
+			l.add(p.cur.Value)
+		case p.cur.ID == HeaderOther && !l.datagram && (p.defects.Has(CodeHeaderName) || p.defects.Has(CodeHeaderNoColon)):
+			at := p.cur.Offset
 			if line := cutLineEnd(head[at:p.pos]); findStart(line) == 0 {
 				l.lineLen = p.pos - at
 				return at

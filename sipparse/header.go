@@ -2,11 +2,6 @@
 
 package sipparse
 
-import (
-	"bytes"
-	"encoding/binary"
-)
-
 // HeaderID names a header field that this package knows. Compact forms
 // (RFC 3261 section 7.3.3) and any case give the same HeaderID.
 type HeaderID uint8
@@ -109,73 +104,80 @@ func (id HeaderID) String() string {
 // LookupHeader returns the HeaderID of a field name without its colon, or
 // HeaderOther.
 func LookupHeader(name []byte) HeaderID {
-	if bytes.IndexByte(name, '\r') >= 0 { // headerKey would take CR for '-'
+	if len(name) > 16 {
+		for _, long := range longNames {
+			if foldEqualAny(name, long.name) {
+				return long.id
+			}
+		}
 		return HeaderOther
 	}
-	return lookupHeader(name)
+	var b [16]byte
+	copy(b[:], name)
+	return shortHeader(foldWord(word(b[:], 0)), foldWord(word(b[:], 8)))
 }
 
-// headerKey is a field name without its case: its first and last eight bytes
-// (which overlap, or meet, in every name up to 16 bytes) and its length.
-// Letters are told apart with bit 5 set; of the other bytes only CR falls
-// together with one that occurs in a name ('-').
-type headerKey struct {
-	head, tail uint64
-	length     int
-}
-
-const fold8 = 0x2020202020202020
-
-func keyOf(name []byte) headerKey {
-	n := len(name)
-	switch {
-	case n >= 8:
-		return headerKey{binary.LittleEndian.Uint64(name) | fold8, binary.LittleEndian.Uint64(name[n-8:]) | fold8, n}
-	case n >= 4:
-		return headerKey{uint64(binary.LittleEndian.Uint32(name) | fold8>>32), uint64(binary.LittleEndian.Uint32(name[n-4:]) | fold8>>32), n}
-	case n > 0:
-		return headerKey{uint64(name[0] | 0x20), uint64(name[n/2]|0x20)<<8 | uint64(name[n-1]|0x20), n}
-	}
-	return headerKey{}
-}
-
-func (k headerKey) slot() uint8 {
-	return uint8((k.head*0x9E3779B97F4A7C15 ^ k.tail*0xC2B2AE3D27D4EB4F) >> 56)
-}
-
+// headerEntry is a spelling of up to 16 bytes: two words of foldWord, padded
+// with zeros.
 type headerEntry struct {
-	key  headerKey
-	id   HeaderID
-	name string
+	lo, hi uint64
+	id     HeaderID
 }
 
-// headerTable is an open-addressed hash table of every spelling.
-var headerTable = func() (t [256]headerEntry) {
-	for id, names := range headerNames[1:] {
+const headerSlots = 256
+
+// headerTable is an open-addressed hash table of the spellings that fit;
+// longNames has the others.
+var (
+	headerTable [headerSlots]headerEntry
+	longNames   []longName
+)
+
+type longName struct {
+	name string
+	id   HeaderID
+}
+
+func init() {
+	for i, names := range headerNames {
 		for _, name := range names {
-			e := headerEntry{keyOf([]byte(name)), HeaderID(id + 1), name}
-			i := e.key.slot()
-			for t[i].id != HeaderOther {
-				i++
+			if id := HeaderID(i); id != HeaderOther {
+				addHeader(name, id)
 			}
-			t[i] = e
 		}
 	}
-	return t
-}()
+}
 
-// lookupHeader is LookupHeader for a name that has no CR in it.
-func lookupHeader(name []byte) HeaderID {
-	key := keyOf(name)
-	for i := key.slot(); headerTable[i].id != HeaderOther; i++ {
-		e := &headerTable[i]
-		if e.key != key {
-			continue
-		}
-		// Up to 16 bytes the key is the whole name.
-		if len(name) <= 16 || foldEqualAny(name, e.name) {
+func addHeader(name string, id HeaderID) {
+	if len(name) > 16 {
+		longNames = append(longNames, longName{name, id})
+		return
+	}
+	var b [16]byte
+	copy(b[:], name)
+	e := headerEntry{foldWord(word(b[:], 0)), foldWord(word(b[:], 8)), id}
+	i := headerSlot(e.lo, e.hi)
+	for headerTable[i].id != HeaderOther {
+		i = (i + 1) % headerSlots
+	}
+	headerTable[i] = e
+}
+
+func headerSlot(lo, hi uint64) uint {
+	return uint((lo ^ hi*0x9E3779B97F4A7C15) * 0xC2B2AE3D27D4EB4F >> 56)
+}
+
+// shortHeader looks up a name of up to 16 bytes.
+func shortHeader(lo, hi uint64) HeaderID {
+	i := headerSlot(lo, hi)
+	for {
+		e := &headerTable[i%headerSlots]
+		if e.lo == lo && e.hi == hi {
 			return e.id
 		}
+		if e.id == HeaderOther {
+			return HeaderOther
+		}
+		i++
 	}
-	return HeaderOther
 }

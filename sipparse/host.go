@@ -48,8 +48,8 @@ func parseHost(b []byte, i, base int, lws bool, d *Defects) (h hostPort) {
 			return h
 		}
 		h.host = b[s:i]
-		if bytes.IndexByte(h.host, '@') >= 0 || bytes.IndexByte(h.host, '[') >= 0 {
-			d.add(CodeHostInvalid, base+s)
+		if j := run(b[:i], s, classHostName); j < i {
+			d.add(CodeHostInvalid, base+j)
 		}
 	}
 	h.end = i

@@ -76,3 +76,50 @@ func LookupMethod(token []byte) Method {
 	}
 	return MethodUnknown
 }
+
+// Methods of up to seven letters as words.
+var (
+	wordInvite  = key8("INVITE")
+	wordAck     = key8("ACK")
+	wordBye     = key8("BYE")
+	wordCancel  = key8("CANCEL")
+	wordOptions = key8("OPTIONS")
+	wordNotify  = key8("NOTIFY")
+	wordPublish = key8("PUBLISH")
+	wordMessage = key8("MESSAGE")
+	wordInfo    = key8("INFO")
+	wordPrack   = key8("PRACK")
+	wordUpdate  = key8("UPDATE")
+	wordRefer   = key8("REFER")
+)
+
+// shortMethod is LookupMethod for a token of up to seven bytes in a word.
+func shortMethod(w uint64) Method {
+	switch w {
+	case wordInvite:
+		return MethodInvite
+	case wordAck:
+		return MethodAck
+	case wordBye:
+		return MethodBye
+	case wordCancel:
+		return MethodCancel
+	case wordOptions:
+		return MethodOptions
+	case wordNotify:
+		return MethodNotify
+	case wordPublish:
+		return MethodPublish
+	case wordMessage:
+		return MethodMessage
+	case wordInfo:
+		return MethodInfo
+	case wordPrack:
+		return MethodPrack
+	case wordUpdate:
+		return MethodUpdate
+	case wordRefer:
+		return MethodRefer
+	}
+	return MethodUnknown
+}

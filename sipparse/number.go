@@ -17,19 +17,26 @@ type NumParam struct {
 // Expires, Flow-Timer, Retry-After and their like: digits, then nothing, a
 // parameter or a comment. A value above 2^32-1 saturates and is not Valid.
 func ParseDelta(value []byte) NumParam {
+	n, _ := parseNumber(value, math.MaxUint32)
+	return n
+}
+
+// parseNumber is ParseDelta up to limit, and says what is wrong.
+func parseNumber(value []byte, limit uint32) (NumParam, Code) {
 	i, j := trimLWS(value, 0, len(value))
 	n := NumParam{Present: true, HasValue: j > i}
-	end, v, code := number(value[:j], i, math.MaxUint32)
+	end, v, code := number(value[:j], i, limit)
 	n.N = v
 	if code != CodeNone {
-		return n
+		return n, code
 	}
 	end = skipLWS(value[:j], end)
-	n.Valid = end == j || value[end] == ';' || value[end] == '('
-	if !n.Valid {
+	if end < j && value[end] != ';' && value[end] != '(' {
 		n.N = 0
+		return n, CodeNumberInvalid
 	}
-	return n
+	n.Valid = true
+	return n, CodeNone
 }
 
 // number reads digits at b[i:] up to limit. It returns the index after the

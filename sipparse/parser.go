@@ -13,14 +13,8 @@ type Parser struct {
 	pos     int // next line
 	lf      int // first LF at or after the line looked at last, or len(msg)
 	body    int // offset of the body, or -1 while in the head
-	cur     span
+	cur     Header
 	defects Defects
-}
-
-// span is a header field as offsets into the message.
-type span struct {
-	name, nameEnd, value, valueEnd int
-	id                             HeaderID
 }
 
 // Header is one header field.
@@ -37,12 +31,17 @@ type Header struct {
 // keeps a message from being read. The Parser and everything it returns refer
 // to msg, which must not change while they are in use.
 func (p *Parser) Start(msg []byte) (StartLine, error) {
+	var sl StartLine
+	*p = Parser{}
+	p.msg, p.body, p.lf = msg, -1, -1
+	if next := quickStart(msg, &sl); next > 0 {
+		p.pos = next
+		return sl, nil
+	}
 	i := 0
 	for i < len(msg) && (msg[i] == '\r' || msg[i] == '\n') {
 		i++
 	}
-	*p = Parser{msg: msg, pos: i, lf: i - 1, body: -1}
-	var sl StartLine
 	end, next := p.line(i)
 	if !parseStart(msg, i, end, &sl) {
 		p.pos, p.body = len(msg), len(msg)
@@ -55,6 +54,57 @@ func (p *Parser) Start(msg []byte) (StartLine, error) {
 // Next moves to the next header field. It is false at the empty line that
 // ends the head, or at the end of the bytes.
 func (p *Parser) Next() bool {
+	return p.quick() || p.slow()
+}
+
+// quick reads the field at pos if it is one line that ends in CR LF, with a
+// name of up to 16 bytes, and a colon right behind it. Otherwise it does
+// nothing and is false.
+func (p *Parser) quick() bool {
+	b, i := p.msg, p.pos
+	if p.body >= 0 || i+24 > len(b) {
+		return false
+	}
+	lo, hi := word(b, i), uint64(0)
+	var n int
+	if m := maskEqual(lo, ':'); m != 0 {
+		n = firstByte(m)
+		lo &= lowBytes(n)
+	} else {
+		hi = word(b, i+8)
+		if m = maskEqual(hi, ':'); m == 0 {
+			return false
+		}
+		n = firstByte(m)
+		hi &= lowBytes(n)
+		n += 8
+	}
+	id := shortHeader(foldWord(lo), foldWord(hi))
+	if id == HeaderOther && !isToken(b[i:i+n]) {
+		return false
+	}
+	v := i + n + 1
+	if b[v] == ' ' {
+		v++
+	}
+	end := control(b, v)
+	for end < len(b) && b[end] == '\t' {
+		end = control(b, end+1)
+	}
+	next := end + 2
+	if next >= len(b) || b[end] != '\r' || b[end+1] != '\n' || b[next] == ' ' || b[next] == '\t' {
+		return false
+	}
+	if end > v && (b[v] <= ' ' || b[end-1] <= ' ') {
+		v, end = trimLWS(b, v, end)
+	}
+	p.pos = next
+	p.field(id, i, i+n, v, end)
+	return true
+}
+
+// slow reads the field at pos in whatever form it has.
+func (p *Parser) slow() bool {
 	if p.body >= 0 {
 		return false
 	}
@@ -116,7 +166,7 @@ func (p *Parser) split(i, end int) {
 	if colon < 0 {
 		p.defects.add(CodeHeaderNoColon, i)
 		i, end = trimLWS(b, i, end)
-		p.cur = span{name: i, nameEnd: end, value: end, valueEnd: end}
+		p.field(HeaderOther, i, end, end, end)
 		return
 	}
 	n := i + colon
@@ -127,7 +177,7 @@ func (p *Parser) split(i, end int) {
 	for end > v && class[b[end-1]]&classLWS != 0 {
 		end--
 	}
-	id := lookupHeader(b[i:n])
+	id := LookupHeader(b[i:n])
 	if id == HeaderOther { // also a known name with white space before the colon
 		i, n = trimLWS(b, i, n)
 		id = LookupHeader(b[i:n])
@@ -135,24 +185,31 @@ func (p *Parser) split(i, end int) {
 			p.defects.add(CodeHeaderName, i)
 		}
 	}
-	p.cur = span{i, n, v, end, id}
+	p.field(id, i, n, v, end)
+}
+
+// field makes b[name:nameEnd] and b[value:end] the current header field. It
+// sets every part by itself: a Header built elsewhere and copied here costs more
+// than finding it did.
+func (p *Parser) field(id HeaderID, name, nameEnd, value, end int) {
+	h := &p.cur
+	h.ID = id
+	h.Name = p.msg[name:nameEnd]
+	h.Value = p.msg[value:end]
+	h.Offset = name
+	h.ValueOffset = value
 }
 
 // Header returns the field that Next moved to.
-func (p *Parser) Header() Header {
-	c := &p.cur
-	return Header{
-		ID:          c.id,
-		Name:        p.msg[c.name:c.nameEnd],
-		Value:       p.msg[c.value:c.valueEnd],
-		Offset:      c.name,
-		ValueOffset: c.value,
-	}
-}
+func (p *Parser) Header() Header { return p.cur }
+
+// Field is Header without the copy: what it points to changes at the next
+// Next.
+func (p *Parser) Field() *Header { return &p.cur }
 
 // ID returns the HeaderID of the field that Next moved to, for callers that
 // want few of the fields.
-func (p *Parser) ID() HeaderID { return p.cur.id }
+func (p *Parser) ID() HeaderID { return p.cur.ID }
 
 // BodyOffset returns where the body begins, walking the rest of the head if
 // that has not been done. It is len(msg) if the head does not end.

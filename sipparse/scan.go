@@ -4,11 +4,11 @@ package sipparse
 
 // Character classes of RFC 3261 section 25.1, one bit each.
 const (
-	classToken = 1 << iota // token
-	classValue             // runs on in an unquoted parameter value
-	classHost              // runs on in a host or in its port
-	classLWS               // SP, HTAB and, inside a value, the CR and LF of a fold
-	classDigit
+	classToken    = 1 << iota // token
+	classValue                // runs on in an unquoted parameter value
+	classHost                 // runs on in a host or in its port
+	classLWS                  // SP, HTAB and, inside a value, the CR and LF of a fold
+	classHostName             // letters, digits, '-', '.', '_'
 )
 
 var class = func() (t [256]uint8) {
@@ -28,8 +28,8 @@ var class = func() (t [256]uint8) {
 		if lws {
 			t[c] |= classLWS
 		}
-		if b >= '0' && b <= '9' {
-			t[c] |= classDigit
+		if alnum || contains("-._", b) {
+			t[c] |= classHostName
 		}
 	}
 	return t
@@ -124,3 +124,6 @@ func quotedEnd(b []byte, i int) (int, bool) {
 	}
 	return len(b), false
 }
+
+// isToken reports whether all of b is a token.
+func isToken(b []byte) bool { return len(b) > 0 && run(b, 0, classToken) == len(b) }

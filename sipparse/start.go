@@ -4,7 +4,6 @@ package sipparse
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 )
 
@@ -24,7 +23,60 @@ type StartLine struct {
 	Defects    Defects
 }
 
-const wordSIP20 = 0x302e322f50495320 // " SIP/2.0", little endian
+var (
+	wordSIP20  = key8(" SIP/2.0")
+	wordStatus = key8("SIP/2.0 ")
+)
+
+// quickStart reads a start line in its usual form, a method that has a
+// constant and one SP between the elements, and returns the start of the next
+// line; or 0, and then sl is as it was.
+func quickStart(b []byte, sl *StartLine) int {
+	if len(b) < 32 {
+		return 0
+	}
+	x := word(b, 0)
+	if x == wordStatus {
+		return quickStatus(b, sl)
+	}
+	m := maskEqual(x, ' ')
+	if m == 0 {
+		return 0
+	}
+	n := firstByte(m)
+	method := shortMethod(x & lowBytes(n))
+	if method == MethodUnknown {
+		return 0
+	}
+	u := n + 1
+	v := u
+	for ; v+16 <= len(b); v += 8 {
+		if m := maskBelow(word(b, v), '!'); m != 0 {
+			v += firstByte(m)
+			break
+		}
+	}
+	if v+10 > len(b) || v == u || word(b, v) != wordSIP20 || b[v+8] != '\r' || b[v+9] != '\n' || b[u] == '<' {
+		return 0
+	}
+	sl.Request, sl.Method, sl.MethodName = true, method, b[:n]
+	sl.URI, sl.Version = b[u:v], b[v+1:v+8]
+	return v + 10
+}
+
+func quickStatus(b []byte, sl *StartLine) int {
+	d1, d2, d3 := b[8]-'0', b[9]-'0', b[10]-'0'
+	if d1-1 > 5 || d2 > 9 || d3 > 9 || b[11] != ' ' {
+		return 0
+	}
+	end := control(b, 12)
+	if end+1 >= len(b) || b[end] != '\r' || b[end+1] != '\n' {
+		return 0
+	}
+	sl.Status = int(d1)*100 + int(d2)*10 + int(d3)
+	sl.Version, sl.Reason = b[:7], b[12:end]
+	return end + 2
+}
 
 // parseStart reads the line b[i:end] as a start line and reports whether it
 // can be one. Offsets in sl.Defects are indices into b.
@@ -62,7 +114,7 @@ func parseRequest(b []byte, i, end int, sl *StartLine) bool {
 	sl.Method = LookupMethod(sl.MethodName)
 
 	u, v := m+1, end
-	if end-m > 9 && binary.LittleEndian.Uint64(b[end-8:]) == wordSIP20 { // the usual end of the line
+	if end-m > 9 && word(b, end-8) == wordSIP20 { // the usual end of the line
 		sl.Version, v = b[end-7:end], end-8
 	} else if v = lastWord(b, u, end, sl); v < 0 {
 		return false
@@ -127,10 +179,12 @@ func checkRequestURI(sl *StartLine, at int) {
 	if uri[0] == '<' {
 		sl.Defects.add(CodeURIBrackets, at)
 	}
-	if j := bytes.IndexByte(uri, ' '); j >= 0 {
-		sl.Defects.add(CodeURISpace, at+j)
-	} else if j := bytes.IndexByte(uri, '\t'); j >= 0 {
-		sl.Defects.add(CodeURISpace, at+j)
+	for j, c := range uri {
+		if isBlank(c) {
+			sl.Defects.add(CodeURISpace, at+j)
+		} else if c < ' ' {
+			sl.Defects.add(CodeURIInvalid, at+j)
+		}
 	}
 }
 

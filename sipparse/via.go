@@ -3,7 +3,6 @@
 package sipparse
 
 import (
-	"encoding/binary"
 	"math"
 )
 
@@ -54,39 +53,49 @@ func (h *Header) Vias() ViaList { return ViaList{b: h.Value, base: h.ValueOffset
 // turn into a time.Duration.
 const keepLimit = math.MaxInt32
 
-const wordSIPSlash20 = 0x2f302e322f504953 // "SIP/2.0/", little endian
-
 // Next reads the next value into v, all of whose fields it sets, and reports
 // whether there was one.
 func (l *ViaList) Next(v *Via) bool {
 	b := l.b
-	i := nextElement(b, l.pos, l.base, &l.Defects)
-	if i < 0 {
-		l.pos = len(b)
-		return false
+	for {
+		i := nextElement(b, l.pos, l.base, &l.Defects)
+		if i < 0 {
+			l.pos = len(b)
+			return false
+		}
+		*v = Via{}
+		end := v.quick(b, i)
+		if end < 0 {
+			*v = Via{}
+			end = v.slow(b, i, l.base)
+		}
+		v.Offset = l.base + i
+		l.pos = end
+		if len(v.Host)+len(v.TransportName)+len(v.Version) > 0 {
+			return true
+		}
+		l.Defects.add(CodeListEmpty, l.base+i) // semicolons and nothing else
 	}
-	*v = Via{Offset: l.base + i}
+}
+
+// slow reads the via-parm at b[i:] in whatever form it has, and returns where
+// it ends.
+func (v *Via) slow(b []byte, i, base int) int {
 	start := i
-	if len(b)-i > 12 && binary.LittleEndian.Uint64(b[i:]) == wordSIPSlash20 && b[i+11] == ' ' && b[i+12] > ' ' {
-		v.Version, v.TransportName = b[i+4:i+7], b[i+8:i+11]
-		i += 12
-	} else {
-		i = v.protocol(b, i, l.base)
-	}
+	i = v.protocol(b, i, base)
 	v.Transport = LookupTransport(v.TransportName)
-	i = v.sentBy(b, i, l.base)
+	i = v.sentBy(b, i, base)
 	p := i
-	i = v.params(b, i, l.base)
+	i = v.params(b, i, base)
 	_, end := trimLWS(b, start, i)
 	if p = skipLWS(b[:end], p); p < end && b[p] == ';' {
 		v.Params = b[p:end]
 	}
 	v.Raw = b[start:end]
-	l.pos = i
-	return true
+	return i
 }
 
-// protocol reads a sent-protocol that is not written as "SIP/2.0/UDP host".
+// protocol reads a sent-protocol.
 func (v *Via) protocol(b []byte, i, base int) int {
 	var part [3][]byte
 	start := i
@@ -104,12 +113,19 @@ func (v *Via) protocol(b []byte, i, base int) int {
 			i = j + 1
 			continue
 		}
-		// Fewer than three parts: a lone word is more likely the sent-by.
+		// Fewer than three parts. The last is more likely the transport if
+		// another word follows, and the sent-by if none does.
 		v.Defects.add(CodeProtocolInvalid, base+start)
-		if n == 0 {
-			return start
+		j := skipLWS(b, i)
+		if j == i || j == len(b) || class[b[j]]&classHost == 0 {
+			return s
 		}
-		break
+		if n == 0 {
+			v.TransportName = part[0]
+		} else {
+			v.Version = part[1]
+		}
+		return j
 	}
 	v.Version, v.TransportName = part[1], part[2]
 	switch {

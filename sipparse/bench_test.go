@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sipparse
+
+import (
+	"bytes"
+	"os"
+	"testing"
+)
+
+// readInvite returns a 790-byte INVITE with three Via fields.
+func readInvite(tb testing.TB) []byte {
+	msg, err := os.ReadFile("testdata/bench/invite.sip")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return msg
+}
+
+// viaductFields are the fields that a connection watcher reads of a message.
+type viaductFields struct {
+	start                  StartLine
+	vias                   [4]Via
+	nvias                  int
+	callID                 []byte
+	cseq                   CSeq
+	fromTag, toTag         []byte
+	contact                Address
+	route, recordRoute     Address
+	path                   Address
+	supported, require     bool
+	proxyRequire           bool
+	expires, contentLength NumParam
+	flowTimer              NumParam
+	persistent, minPersist NumParam
+	maxForwards            NumParam
+}
+
+func (m *viaductFields) read(msg []byte) error {
+	var p Parser
+	var err error
+	if m.start, err = p.Start(msg); err != nil {
+		return err
+	}
+	m.nvias = 0
+	for p.Next() {
+		h := p.Field()
+		switch h.ID {
+		case HeaderVia:
+			l := h.Vias()
+			for m.nvias < len(m.vias) && l.Next(&m.vias[m.nvias]) {
+				m.nvias++
+			}
+		case HeaderCallID:
+			m.callID = h.Value
+		case HeaderCSeq:
+			m.cseq = h.CSeq()
+		case HeaderFrom:
+			m.fromTag = h.Tag()
+		case HeaderTo:
+			m.toTag = h.Tag()
+		case HeaderContact:
+			l := h.Addresses()
+			l.Next(&m.contact)
+		case HeaderRoute:
+			l := h.Addresses()
+			l.Next(&m.route)
+		case HeaderRecordRoute:
+			l := h.Addresses()
+			l.Next(&m.recordRoute)
+		case HeaderPath:
+			l := h.Addresses()
+			l.Next(&m.path)
+		case HeaderSupported:
+			m.supported = HasTag(h.Value, "outbound")
+		case HeaderRequire:
+			m.require = HasTag(h.Value, "outbound")
+		case HeaderProxyRequire:
+			m.proxyRequire = HasTag(h.Value, "outbound")
+		case HeaderExpires:
+			m.expires = ParseDelta(h.Value)
+		case HeaderContentLength:
+			m.contentLength = ParseDelta(h.Value)
+		case HeaderMaxForwards:
+			m.maxForwards = ParseDelta(h.Value)
+		case HeaderFlowTimer:
+			m.flowTimer = ParseDelta(h.Value)
+		case HeaderPersistentTimeout:
+			m.persistent = ParseDelta(h.Value)
+		case HeaderMinPersistence:
+			m.minPersist = ParseDelta(h.Value)
+		}
+	}
+	return nil
+}
+
+func BenchmarkFields(b *testing.B) {
+	msg := readInvite(b)
+	var m viaductFields
+	b.SetBytes(int64(len(msg)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := m.read(msg); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkHeaders(b *testing.B) {
+	msg := readInvite(b)
+	b.SetBytes(int64(len(msg)))
+	for b.Loop() {
+		var p Parser
+		if _, err := p.Start(msg); err != nil {
+			b.Fatal(err)
+		}
+		for p.Next() {
+		}
+	}
+}
+
+func BenchmarkFramer(b *testing.B) {
+	stream := bytes.Repeat(readInvite(b), 80) // one 64 KiB super-segment
+	for name, opts := range map[string]*FramerOptions{"keep": nil, "drop": {DropBody: true}} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(stream)))
+			b.ReportAllocs()
+			f := NewFramer(opts)
+			var item Item
+			for b.Loop() {
+				f.Push(stream)
+				for f.Next(&item) {
+					if item.Kind != ItemMessage {
+						b.Fatalf("%v", item.Kind)
+					}
+				}
+			}
+		})
+	}
+}
