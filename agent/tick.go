@@ -8,13 +8,13 @@ import "github.com/viaduct-project/viaduct/internal/event"
 // caller ticks about once a second; the result does not depend on how often.
 func (c *Core) Tick(now event.Time) {
 	c.early.Expire(now)
-	c.expireHeld(now)
 	for c.udp.oldest != nil && c.silent(c.udp.oldest, now) {
 	}
 	c.txs.Expire(now)
 	for conn := c.closing.oldest; conn != nil && now.Sub(conn.closedAt) >= linger; conn = c.closing.oldest {
 		c.retire(conn)
 	}
+	c.expireHeld(now)
 }
 
 // Finish decides all that is held, as nothing more will come: the end of a
