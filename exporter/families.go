@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package exporter
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/viaduct-project/viaduct/agent/metrics"
+)
+
+// family is a metric family: one name with its labels.
+type family struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType // of a histogram: untyped
+}
+
+// families are all that the collector shows; docs/metrics.md says the same,
+// which a test proves.
+var families []*family
+
+func define(kind prometheus.ValueType, name, help string, labels ...string) *family {
+	f := &family{prometheus.NewDesc("viaduct_"+name, help, labels, nil), kind}
+	families = append(families, f)
+	return f
+}
+
+func gauge(name, help string, labels ...string) *family {
+	return define(prometheus.GaugeValue, name, help, labels...)
+}
+
+func counter(name, help string, labels ...string) *family {
+	return define(prometheus.CounterValue, name, help, labels...)
+}
+
+func histogram(name, help string, labels ...string) *family {
+	return define(prometheus.UntypedValue, name, help, labels...)
+}
+
+var (
+	connections = gauge("connections",
+		"Open connections and UDP flows.", "transport", "class", "initiator", "peer")
+	opened = counter("connections_opened_total",
+		"Connections and UDP flows whose opening was seen.", "transport", "initiator", "peer")
+	closed = counter("connections_closed_total",
+		"Connections and UDP flows that have ended, by who ended them and how.", "transport", "peer", "by", "how")
+	connectFailures = counter("connect_failures_total",
+		"Connects that did not succeed.", "peer", "reason")
+	handshake = histogram("connection_handshake_seconds",
+		"Time from SYN to the established connection.", "peer")
+	lifetime = histogram("connection_lifetime_seconds",
+		"Time from the opening to the end of connections and UDP flows.", "peer")
+	idleAtClose = histogram("connection_idle_at_close_seconds",
+		"Silence in both directions before the first FIN or RST, or the end of a UDP flow.", "peer", "by")
+	requestsPerConnection = histogram("requests_per_connection",
+		"New requests that a connection or UDP flow had carried at its end, without retransmissions, ACK and CANCEL.", "peer")
+
+	messages = counter("messages_total",
+		"SIP messages, with retransmissions; the method of a response is that of its CSeq.", "transport", "direction", "type", "method")
+
+	keepalives = counter("keepalives_total",
+		"Keep-alives and their answers.", "kind", "direction", "origin", "peer")
+	keepaliveUnanswered = counter("keepalive_unanswered_total",
+		"Keep-alives that had no answer in time.", "kind", "peer")
+	keepaliveRoundTrip = histogram("keepalive_round_trip_seconds",
+		"Time from a keep-alive to its answer.", "peer")
+
+	events = counter("events_total",
+		"Events that reached the core.", "kind")
+	eventsLost = counter("events_lost_total",
+		"Events that were lost, cut or could not be read.", "reason")
+	bytesLost = counter("bytes_lost_total",
+		"Payload bytes that were not seen.", "reason")
+	missedCloses = counter("missed_closes_total",
+		"Ends of connections that only a recount of the open sockets found.")
+
+	stateEntries = gauge("state_entries",
+		"Entries of each table of state.", "table")
+	stateEvictions = counter("state_evictions_total",
+		"Entries dropped because their table was full.", "table")
+	heldBytes = gauge("held_bytes",
+		"Bytes that came out of order and wait for those before them.")
+
+	programAttached = gauge("bpf_program_attached",
+		"Whether the BPF program is attached to its hook.", "program")
+	programRuns = counter("bpf_program_runs_total",
+		"Runs of the BPF program while the kernel counted them.", "program")
+	programRunSeconds = counter("bpf_program_run_seconds_total",
+		"Time spent in the BPF program while the kernel counted its runs.", "program")
+
+	featureAvailable = gauge("feature_available",
+		"Whether the feature was there in full when the agent started.", "feature")
+	snapshotSeconds = gauge("snapshot_seconds",
+		"Time that this scrape took to copy the counters.")
+)
+
+// value sends one series.
+func (f *family) value(ch chan<- prometheus.Metric, v float64, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(f.desc, f.kind, v, labels...)
+}
+
+// histogram sends one series of buckets.
+func (f *family) histogram(ch chan<- prometheus.Metric, h *metrics.Histogram, labels ...string) {
+	upTo, n := make(map[float64]uint64, len(h.Bounds)), uint64(0)
+	for i, bound := range h.Bounds {
+		n += h.Counts[i]
+		upTo[bound] = n
+	}
+	ch <- prometheus.MustNewConstHistogram(f.desc, h.Count(), h.Sum, upTo, labels...)
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package exporter
+
+import (
+	"time"
+
+	"github.com/viaduct-project/viaduct/agent/metrics"
+)
+
+// Sample is what one scrape shows.
+type Sample struct {
+	metrics.Snapshot
+	Kernel   Kernel
+	Programs []Program
+}
+
+// Kernel is what only the programs in the kernel count; events they failed to
+// hand over are in the Snapshot.
+type Kernel struct {
+	Unreadable     uint64 // packets whose headers or payload could not be read
+	Recursion      uint64 // runs of programs that the kernel left out
+	LostBytes      uint64 // payload of records that found the ring full
+	TruncatedBytes uint64 // payload past the largest packet that is copied
+}
+
+// Program is one BPF program.
+type Program struct {
+	Name     string
+	Hooked   bool          // it is to be attached all the time
+	Attached bool          // of a hooked program
+	Runs     uint64        // 0 if the kernel does not count
+	RunTime  time.Duration // of these
+}
+
+// Loss is one way in which events did not reach the core, or could not be read
+// there.
+type Loss struct {
+	Reason string // as in the report
+	Events uint64
+}
+
+// Losses returns every way, those that did not happen too, in a fixed order.
+func (s *Sample) Losses() []Loss {
+	l := &s.Lost
+	return []Loss{
+		{"ring_full", l.RingFull},
+		{"map_full", l.MapFull},
+		{"queue_overrun", l.QueueOverrun},
+		{"unreadable", s.Kernel.Unreadable},
+		{"recursion", s.Kernel.Recursion},
+		{"truncated", l.Truncated},
+		{"sequence_gaps", l.SequenceGaps},
+		{"parse_errors", l.ParseErrors},
+		{"unclaimed", l.Unclaimed},
+		{"implausible", l.Implausible},
+	}
+}
