@@ -143,7 +143,7 @@ func (conn *connection) setOwner(e *event.Event) {
 	if e.Cgroup != 0 {
 		conn.cgroup = e.Cgroup
 	}
-	if e.NetNS != 0 {
+	if e.NetNS != 0 && !conn.joined { // it is part of the key there
 		conn.netns = e.NetNS
 	}
 }

@@ -260,7 +260,6 @@ func (conn *connection) neighbours() peer.Neighbours {
 		Local: conn.local.Addr(),
 		Peer:  conn.remote.Addr(),
 		Port:  conn.pairPort,
-		TLS:   conn.transport == event.TLS,
 	}
 }
 

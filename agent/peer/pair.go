@@ -13,7 +13,6 @@ type Neighbours struct {
 	Local netip.Addr
 	Peer  netip.Addr
 	Port  uint16
-	TLS   bool
 }
 
 // ends are the live connections by direction.
