@@ -4,6 +4,7 @@ package bpf
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/cilium/ebpf"
 )
@@ -12,6 +13,10 @@ import (
 type Hook struct {
 	Program  string
 	Attached bool
+	// Runs and RunTime grow only while the kernel keeps statistics
+	// (kernel.bpf_stats_enabled, [EnableStats]): 0 means not known.
+	Runs    uint64
+	RunTime time.Duration
 	// Missed are the runs that the kernel left out because a program was
 	// running on that CPU already: state edges that nobody saw.
 	Missed uint64
@@ -35,7 +40,8 @@ func (p *Probes) Hooks() ([]Hook, error) {
 			return nil, fmt.Errorf("ask for the id of %s: %w", all[i].Program, err)
 		}
 		id, _ := info.ID() // of every kernel that has links
-		all[i].Attached, all[i].Missed = attached[id], stats.RecursionMisses
+		all[i].Attached = attached[id]
+		all[i].Runs, all[i].RunTime, all[i].Missed = stats.RunCount, stats.Runtime, stats.RecursionMisses
 	}
 	return all, nil
 }

@@ -29,7 +29,7 @@ func TestHooksSayWhatIsAttached(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range got {
-			got[i].Missed = 0
+			got[i].Runs, got[i].RunTime, got[i].Missed = 0, 0, 0 // the host's
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("hooks are %v, want %v", got, want)

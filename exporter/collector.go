@@ -123,9 +123,7 @@ func collectState(ch chan<- prometheus.Metric, s *Sample) {
 
 func collectKernel(ch chan<- prometheus.Metric, s *Sample) {
 	for _, p := range s.Programs {
-		if p.Hooked {
-			programAttached.value(ch, oneIf(p.Attached), p.Name)
-		}
+		programAttached.value(ch, oneIf(p.Attached), p.Name)
 		if p.Runs > 0 {
 			programRuns.value(ch, float64(p.Runs), p.Name)
 			programRunSeconds.value(ch, p.RunTime.Seconds(), p.Name)

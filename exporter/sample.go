@@ -24,11 +24,10 @@ type Kernel struct {
 	TruncatedBytes uint64 // payload past the largest packet that is copied
 }
 
-// Program is one BPF program.
+// Program is one BPF program that is to be attached all the time.
 type Program struct {
 	Name     string
-	Hooked   bool          // it is to be attached all the time
-	Attached bool          // of a hooked program
+	Attached bool
 	Runs     uint64        // 0 if the kernel does not count
 	RunTime  time.Duration // of these
 }
