@@ -27,7 +27,7 @@ func (h *Histogram) Observe(v float64) {
 }
 
 // Count is the number of values.
-func (h *Histogram) Count() (n uint64) {
+func (h Histogram) Count() (n uint64) {
 	for _, c := range h.Counts {
 		n += c
 	}
