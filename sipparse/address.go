@@ -118,6 +118,7 @@ func (a *Address) locate(b []byte, i, base int, list bool) int {
 		} else {
 			// The quote never ends: what is in brackets is still the URI.
 			a.Defects.add(CodeQuoteOpen, base+i)
+			did(len(b) - i)
 			if j := bytes.IndexByte(b[i:], '<'); j >= 0 {
 				_, e := trimLWS(b, i+1, i+j)
 				a.DisplayName = b[i+1 : max(e, i+1)]
@@ -130,6 +131,7 @@ func (a *Address) locate(b []byte, i, base int, list bool) int {
 	for i < len(b) && b[i] != '<' && b[i] != ';' && !(list && b[i] == ',') {
 		i++
 	}
+	did(i - start)
 	if i < len(b) && b[i] == '<' {
 		if i > start {
 			_, e := trimLWS(b, start, i)
@@ -149,6 +151,7 @@ func (a *Address) locate(b []byte, i, base int, list bool) int {
 		a.Wildcard = true
 	default:
 		// RFC 3261 section 20: a URI with ? or , must be in brackets.
+		did(len(a.URI))
 		for j, c := range a.URI {
 			if c == '?' || c == ',' {
 				a.Defects.add(CodeURIHeaders, base+s+j)
@@ -165,7 +168,14 @@ func (a *Address) bracketed(b []byte, i, base int, list bool) int {
 	a.Bracketed = true
 	s, next := i+1, 0
 	e := s
-	if j := bytes.IndexByte(b[s:], '>'); j >= 0 {
+	// No other bracket can be in a URI; to stop there keeps the work linear in a
+	// list of open ones.
+	rest := b[s:]
+	if j := bytes.IndexByte(rest, '<'); j >= 0 {
+		rest = rest[:j]
+	}
+	did(len(rest))
+	if j := bytes.IndexByte(rest, '>'); j >= 0 {
 		e = s + j
 		next = e + 1
 	} else {

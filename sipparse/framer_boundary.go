@@ -7,6 +7,7 @@ package sipparse
 // ping, pong and filler they are; nothing of that needs a buffer.
 func (f *Framer) boundary(item *Item) bool {
 	for len(f.chunk) > 0 {
+		did(1)
 		c := f.chunk[0]
 		if f.filler != FillerNone && f.crlf == 0 {
 			if !f.extends(c) {

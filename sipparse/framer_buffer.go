@@ -19,6 +19,7 @@ func (f *Framer) hold(b []byte) {
 	if f.buf == nil {
 		f.buf = buffers.Get().(*[]byte)
 	}
+	did(len(b))
 	*f.buf = append(*f.buf, b...)
 }
 
@@ -33,6 +34,7 @@ func (f *Framer) holdLine() {
 	f.hold(b)
 	f.advance(f.pos)
 	if f.skipping && f.buf != nil && len(*f.buf) > 2*resyncWindow {
+		did(resyncWindow)
 		tail := (*f.buf)[len(*f.buf)-resyncWindow:]
 		*f.buf = append((*f.buf)[:0], tail...)
 	}

@@ -26,7 +26,7 @@ func (f *Framer) line(item *Item) bool {
 	unit := f.unit()
 	text := cutLineEnd(unit)
 	var sl StartLine
-	if !f.skipping && parseStart(text, 0, len(text), &sl) {
+	if !f.skipping && parseStart(text, 0, len(text), &sl) && !glued(&sl) {
 		f.state, f.lineLen, f.headDone = inHead, int32(len(unit)), end == lineEmpty
 		return false
 	}

@@ -31,6 +31,7 @@ const (
 func (s *scan) line(b []byte) (int, lineEnd) {
 	i := 0
 	for i < len(b) {
+		did(1)
 		c := b[i]
 		switch *s {
 		case scanStart:
@@ -57,6 +58,7 @@ func (s *scan) line(b []byte) (int, lineEnd) {
 			if lf >= 0 {
 				w = w[:lf]
 			}
+			did(len(w))
 			cr := bytes.IndexByte(w, '\r')
 			switch {
 			case cr >= 0 && cr+1 == lf:
@@ -94,7 +96,7 @@ func (s *scan) line(b []byte) (int, lineEnd) {
 	return i, lineMore
 }
 
-const scanWindow = 512
+const scanWindow = 128
 
 // cutLineEnd returns line without the CRs and LFs at its end.
 func cutLineEnd(line []byte) []byte {

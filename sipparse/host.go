@@ -16,12 +16,14 @@ type hostPort struct {
 // (RFC 3261 section 20.42); a URI has none.
 func parseHost(b []byte, i, base int, lws bool, d *Defects) (h hostPort) {
 	if i < len(b) && b[i] == '[' {
+		did(maxIPv6)
 		j := bytes.IndexByte(b[i:min(len(b), i+maxIPv6)], ']')
 		if j < 0 {
 			d.add(CodeBracketOpen, base+i)
 			s := i + 1
 			i = s
 			for i < len(b) && (class[b[i]]&classHost != 0 || b[i] == ':') {
+				did(1)
 				i++
 			}
 			h.host, h.ipv6, h.end = b[s:i], true, i
@@ -42,6 +44,7 @@ func parseHost(b []byte, i, base int, lws bool, d *Defects) (h hostPort) {
 			// (RFC 5118 section 4.3): all of it is taken as the address.
 			d.add(CodeHostUnbracketed, base+s)
 			for i < len(b) && (class[b[i]]&classHost != 0 || b[i] == ':') {
+				did(1)
 				i++
 			}
 			h.host, h.ipv6, h.end = b[s:i], true, i
@@ -83,6 +86,7 @@ const maxIPv6 = 128
 func isUnbracketed(b []byte, i int) bool {
 	colons := 0
 	for j := i; j < len(b) && j < i+maxIPv6; j++ {
+		did(1)
 		c := b[j]
 		switch {
 		case c == ':':

@@ -93,11 +93,13 @@ const resyncWindow = 4096
 // stands before it in the line may be anything, as a body needs no line end.
 func findStart(line []byte) int {
 	from := max(0, len(line)-resyncWindow)
+	did(len(line) - from)
 	for i := from; ; {
 		j := bytes.Index(line[i:], []byte("SIP/2.0 "))
 		if j < 0 {
 			break
 		}
+		did(8)
 		i += j
 		if looksLikeStatus(line[i:]) == VerdictYes && line[i+8]-'1' < 6 && (len(line) == i+11 || isBlank(line[i+11])) {
 			return i
@@ -124,6 +126,12 @@ func findStart(line []byte) int {
 		return -1
 	}
 	return m + knownSuffix(line[m:u-1])
+}
+
+// glued reports whether the method of a request is a known one behind the rest
+// of a body that was longer than its Content-Length.
+func glued(sl *StartLine) bool {
+	return sl.Request && sl.Method == MethodUnknown && knownSuffix(sl.MethodName) > 0
 }
 
 // knownSuffix returns where in token a known method begins that is glued to

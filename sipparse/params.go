@@ -95,6 +95,7 @@ func (p *param) readValue(b []byte, i, base int, list bool, d *Defects) int {
 		i++
 	}
 	p.valueEnd = i
+	did(i - p.value)
 	if p.value == i {
 		d.add(CodeValueEmpty, base+i)
 	}
@@ -105,6 +106,7 @@ func (p *param) readValue(b []byte, i, base int, list bool, d *Defects) int {
 // in a list, comma.
 func skipJunk(b []byte, i int, list bool) int {
 	for {
+		did(1)
 		if b[i] == '"' {
 			i, _ = quotedEnd(b, i)
 		} else {
@@ -158,6 +160,7 @@ func (p *param) host(b []byte, h *[]byte, base int, d *Defects) {
 func nextElement(b []byte, i, base int, d *Defects) int {
 	first, commas := i == 0, 0
 	for ; i < len(b); i++ {
+		did(1)
 		if b[i] == ',' {
 			if commas++; commas > 1 || first {
 				d.add(CodeListEmpty, base+i)

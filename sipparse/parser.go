@@ -138,16 +138,19 @@ func (p *Parser) line(i int) (end, next int) {
 		} else {
 			p.lf = len(b)
 		}
+		did(p.lf - i)
 	}
 	lf := p.lf
 	cr := bytes.IndexByte(b[i:lf], '\r')
 	if cr < 0 {
+		did(lf - i)
 		if lf == len(b) {
 			return lf, lf
 		}
 		p.defects.add(CodeLineBareLF, lf)
 		return lf, lf + 1
 	}
+	did(cr)
 	cr += i
 	if cr+1 == lf && lf < len(b) {
 		return cr, lf + 1
@@ -162,6 +165,7 @@ func (p *Parser) line(i int) (end, next int) {
 // split makes the line [i, end) the current header field.
 func (p *Parser) split(i, end int) {
 	b := p.msg
+	did(end - i)
 	colon := bytes.IndexByte(b[i:end], ':')
 	if colon < 0 {
 		p.defects.add(CodeHeaderNoColon, i)

@@ -49,16 +49,20 @@ func is(b byte, c uint8) bool { return class[b]&c != 0 }
 // run returns the index of the first byte at or after i that is not of class
 // c, or len(b).
 func run(b []byte, i int, c uint8) int {
+	start := i
 	for i < len(b) && class[b[i]]&c != 0 {
 		i++
 	}
+	did(i - start)
 	return i
 }
 
 func skipLWS(b []byte, i int) int {
+	start := i
 	for i < len(b) && class[b[i]]&classLWS != 0 {
 		i++
 	}
+	did(i - start)
 	return i
 }
 
@@ -67,9 +71,11 @@ func trimLWS(b []byte, i, j int) (int, int) {
 	for i < j && class[b[i]]&classLWS != 0 {
 		i++
 	}
+	end := j
 	for j > i && class[b[j-1]]&classLWS != 0 {
 		j--
 	}
+	did(end - j)
 	return i, j
 }
 
@@ -114,14 +120,17 @@ func foldEqualAny(b []byte, s string) bool {
 // quotedEnd returns the index after the quoted-string that begins at b[i],
 // which is a double quote, and whether the closing quote is there.
 func quotedEnd(b []byte, i int) (int, bool) {
+	start := i
 	for i++; i < len(b); i++ {
 		switch b[i] {
 		case '\\':
 			i++
 		case '"':
+			did(i - start)
 			return i + 1, true
 		}
 	}
+	did(i - start)
 	return len(b), false
 }
 

@@ -69,6 +69,7 @@ func foldWord(x uint64) uint64 { return x | x&(bytes01*0x40)>>1 }
 func hostEnd(b []byte, i int) int {
 	s := b[i:]
 	for len(s) >= 8 {
+		did(8)
 		if m := maskNotHost(binary.LittleEndian.Uint64(s)); m != 0 {
 			return len(b) - len(s) + firstByte(m)
 		}
@@ -82,6 +83,7 @@ func hostEnd(b []byte, i int) int {
 func valueStop(b []byte, i int) int {
 	s := b[i:]
 	for len(s) >= 8 {
+		did(8)
 		m := maskStop(binary.LittleEndian.Uint64(s))
 		if m == 0 {
 			s = s[8:]
@@ -101,6 +103,7 @@ func valueStop(b []byte, i int) int {
 func control(b []byte, i int) int {
 	s := b[i:]
 	for len(s) >= 8 {
+		did(8)
 		if m := maskBelow(binary.LittleEndian.Uint64(s), ' '); m != 0 {
 			return len(b) - len(s) + firstByte(m)
 		}

@@ -60,6 +60,7 @@ func (u *URIParts) parse(b []byte, base int, d *Defects) {
 		return
 	}
 	i := colon + 1
+	did(len(b))
 	// An @ must be escaped everywhere else, so the last one ends the userinfo:
 	// what comes before may hold ; and ? (RFC 3261 section 25.1).
 	if at := bytes.LastIndexByte(b[i:], '@'); at >= 0 {
@@ -123,6 +124,7 @@ func (u *URIParts) params(base int, d *Defects) {
 // nextURIParam reads ;pname[=pvalue] at b[i], which is a semicolon. URI
 // parameters have no quoting and no LWS, and more bytes than a token.
 func nextURIParam(b []byte, i int, p *param) int {
+	start := i
 	*p = param{}
 	i++
 	s := i
@@ -138,5 +140,6 @@ func nextURIParam(b []byte, i int, p *param) int {
 		}
 		p.valueEnd = i
 	}
+	did(i - start)
 	return i
 }
