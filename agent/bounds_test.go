@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -224,6 +225,55 @@ func TestLossAccounting(t *testing.T) {
 		got := int(l.Messages.RequestsReceived)
 		if got < whole || got > head {
 			t.Fatalf("round %d: %d messages seen, want %d to %d", round, got, whole, head)
+		}
+	}
+}
+
+// TestAnyOrderOfSegments: the messages are the same however the network orders
+// and repeats the segments, also where the sequence numbers wrap.
+func TestAnyOrderOfSegments(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for round := range 300 {
+		s := script.New()
+		c := s.TCP(event.Local, "192.0.2.1:40000", there)
+		c.SeqIn, c.SeqOut = rng.Uint32(), -uint32(rng.IntN(2000))
+		c.Open()
+		sent := map[event.Direction]string{event.Out: "", event.In: ""}
+		for n := range 6 {
+			m := script.Msg{Method: "OPTIONS", Branch: fmt.Sprint("m", n), Body: "\r\n\r\nSIP/2.0"}
+			sent[event.Out] += m.String() + "\r\n\r\n"
+			sent[event.In] += m.Reply(200).String()
+		}
+		for _, d := range []event.Direction{event.Out, event.In} {
+			all, first := sent[d], c.SeqOut
+			if d == event.In {
+				first = c.SeqIn
+			}
+			for at := 0; at < len(all); {
+				n := min(1+rng.IntN(200), len(all)-at)
+				from := max(0, at-rng.IntN(50))
+				c.Segment(d, first+uint32(from), all[from:at+n])
+				for range rng.IntN(2) {
+					c.Segment(d, first+uint32(from), all[from:at+n])
+				}
+				at += n
+			}
+		}
+		segments := s.Events[1:]
+		// Both directions on their own: an answer must not come before the
+		// request, as no observer on a host sees that.
+		rng.Shuffle(len(segments), func(i, j int) {
+			if segments[i].Direction == segments[j].Direction {
+				segments[i], segments[j] = segments[j], segments[i]
+			}
+		})
+		slices.SortStableFunc(segments, func(a, b event.Event) int { return int(b.Direction) - int(a.Direction) })
+		_, r := play(t, s)
+		l := r.Connections[0]
+		m, k := l.Messages, l.Keepalives
+		if m.RequestsSent != 6 || m.ResponsesReceived != 6 || m.Malformed != 0 || m.Retransmissions != 0 || k.PingsSent != 6 ||
+			l.PendingTransactions != 0 || l.Incomplete || int(l.BytesSent) != len(sent[event.Out]) || int(l.BytesReceived) != len(sent[event.In]) {
+			t.Fatalf("round %d: %+v %+v, incomplete %t", round, m, k, l.Incomplete)
 		}
 	}
 }

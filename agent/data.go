@@ -203,16 +203,15 @@ func (c *Core) decide(conn *connection, t event.Time) {
 
 // finish ends the streams of a connection that is gone.
 func (c *Core) finish(conn *connection) {
-	if conn.streams == nil {
-		return
-	}
-	t := max(conn.lastIn, conn.lastOut)
-	c.decide(conn, t)
-	for i := range conn.streams {
-		h, d := &conn.streams[i], event.In+event.Direction(i)
-		h.framer.End()
-		c.items(conn, d, t)
-		c.lost.Implausible += uint64(h.Stray)
+	if conn.streams != nil {
+		t := max(conn.lastIn, conn.lastOut)
+		c.decide(conn, t)
+		for i := range conn.streams {
+			h, d := &conn.streams[i], event.In+event.Direction(i)
+			h.framer.End()
+			c.items(conn, d, t)
+			c.lost.Implausible += uint64(h.Stray)
+		}
 	}
 	if conn.established && conn.transport == event.TCP {
 		c.compare(conn, event.In, conn.counts.BytesReceived, conn.bytesIn)

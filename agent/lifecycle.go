@@ -83,6 +83,9 @@ func (c *Core) opened(e *event.Event) {
 		return
 	}
 	c.establish(conn, e, e.Time)
+	if e.Initiator == event.Local {
+		return // the first bytes are never seen with a listener's socket
+	}
 	for _, held := range c.early.Claim(e) {
 		held.Socket = e.Socket
 		c.segment(&held)

@@ -225,6 +225,28 @@ func TestMissingAndDoubleRecords(t *testing.T) {
 	}
 }
 
+// TestOnlyTheCloseIsLeft: bytes that the kernel counted and nobody saw are
+// lost, also when nothing else of the connection was seen.
+func TestOnlyTheCloseIsLeft(t *testing.T) {
+	for _, tt := range []struct {
+		transport event.Transport
+		lost      uint64
+	}{{event.TCP, 1400}, {event.TLS, 0}} { // of TLS no bytes are given
+		s := script.New()
+		c := s.TCP(event.Local, "192.0.2.1:40000", there).Open()
+		s.Events = nil
+		c.Transport = tt.transport
+		c.Close(event.Remote, event.FIN)
+		s.Last().Counts = event.Counts{BytesSent: 900, BytesReceived: 500}
+		s.Wait(time.Minute)
+		_, r := play(t, s)
+		l := r.Connections[0]
+		if l.LostBytes != tt.lost || r.Lost.SequenceGapBytes != tt.lost || l.Incomplete != (tt.lost > 0) || l.BytesSent != 900 || l.BytesReceived != 500 {
+			t.Errorf("transport %d: %d bytes lost, incomplete %t", tt.transport, l.LostBytes, l.Incomplete)
+		}
+	}
+}
+
 // TestEarlyData: bytes on the last ACK of the handshake carry the listener's
 // socket, and belong to the connection with their addresses.
 func TestEarlyData(t *testing.T) {

@@ -45,7 +45,7 @@ type Evidence struct {
 	Received   Requests
 	Messages   uint32 // complete ones, responses too
 	Keepalives uint32
-	Registered message.Label // first REGISTER of the initiator; CSeq's method is unset if none
+	Registered message.Label // first REGISTER of the initiator, zero if there was none
 	Dialogs    uint32        // ended on this connection
 	Outlived   bool          // a request followed after one of them had ended
 	Negotiated *negotiate.State

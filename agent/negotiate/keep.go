@@ -42,9 +42,6 @@ func (s *State) Keep() (k Keep, d event.Direction, ok bool) {
 	return out, event.Out, out.Offered
 }
 
-// KeepOf returns the agreement about keep-alives sent in direction d.
-func (s *State) KeepOf(d event.Direction) Keep { return s.keep[index(d)] }
-
 func (k *Keep) live(t event.Time) bool { return k.Answer == Agreed && (k.Until == 0 || k.Until > t) }
 
 func (k *Keep) offered(t event.Time, o *Offer) {

@@ -87,9 +87,6 @@ func (r *Reassembler) Start(seq uint32) (gap int64) {
 	return 0
 }
 
-// Begun says whether the stream knows where it is.
-func (r *Reassembler) Begun() bool { return r.begun }
-
 // Extent is the length of the stream so far, gaps included.
 func (r *Reassembler) Extent() uint64 { return r.Delivered + r.GapBytes }
 

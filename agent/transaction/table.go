@@ -50,9 +50,6 @@ type Transaction struct {
 	olderQueued, younger *Transaction
 }
 
-// Pending says whether no final response was seen.
-func (t *Transaction) Pending() bool { return t.pending }
-
 // Owner is a connection's end of the table.
 type Owner struct {
 	head      *Transaction

@@ -90,7 +90,7 @@ func (c *Conn) MidLife() *Conn {
 	return c
 }
 
-// Data adds bytes in direction d, and a second of waiting is not included.
+// Data adds bytes in direction d, at the next sequence number.
 func (c *Conn) Data(d event.Direction, b string) {
 	seq := &c.SeqIn
 	if d == event.Out {
