@@ -244,6 +244,9 @@ func (c *Core) release(conn *connection) {
 			conn.owner = s.owner
 		}
 		s.remove(conn)
+		if s.newest == nil && !s.told {
+			delete(c.sockets, s.cookie)
+		}
 	}
 	if conn.streams != nil {
 		for i := range conn.streams {

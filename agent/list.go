@@ -64,12 +64,14 @@ func (r *ring) add(conn *connection) (dropped bool) {
 
 // socket is a UDP socket: its flows share the owner.
 type socket struct {
-	cookie uint64
-	since  event.Time // when the core met it
-	owner  event.Process
-	netns  uint64
-	cgroup uint64
-	newest *connection // flows
+	cookie  uint64
+	since   event.Time // when the core met it
+	owner   event.Process
+	netns   uint64
+	cgroup  uint64
+	newest  *connection // flows
+	told    bool        // the source speaks of it, not only its datagrams do
+	missing bool        // the last recount did not find it
 }
 
 func (s *socket) add(conn *connection) {

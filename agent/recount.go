@@ -6,13 +6,16 @@ import "github.com/viaduct-project/viaduct/internal/event"
 
 // Recount compares what the core believes to be open with what the source found
 // when it counted the sockets at the instant asked. All that happened until the
-// count ended must have been handled. A connection that is older than the count
-// and not alive in two counts running has ended without the core being told; it
-// ends now, by nobody known. Two, because a kernel iterator that is read in
-// pieces can pass over a socket when its neighbour goes. Recount returns how
-// many such there were: more than zero is a fault of the source, or events that
-// it lost.
-func (c *Core) Recount(alive func(socket uint64) bool, asked event.Time) (missed int) {
+// count ended must have been handled. What is older than the count and not
+// alive in two counts running has ended without the core being told: two,
+// because a kernel iterator that is read in pieces can pass over a socket when
+// its neighbour goes.
+//
+// missed is how many TCP connections that were, which ended by nobody known:
+// more than zero is a fault of the source, or events that it lost. A datagram
+// socket has no close to miss; its end shows in this way only. suspects are
+// those that were not alive for the first time: another count tells.
+func (c *Core) Recount(alive func(socket uint64) bool, asked event.Time) (missed, suspects int) {
 	for conn := c.open.oldest; conn != nil; {
 		next := conn.younger
 		there := alive(conn.socket) || !conn.idleSince(asked)
@@ -24,18 +27,23 @@ func (c *Core) Recount(alive func(socket uint64) bool, asked event.Time) (missed
 				How: event.Expired, IdleIn: -1, IdleOut: -1,
 			})
 		}
+		if !there && !conn.missing {
+			suspects++
+		}
 		conn.missing = !there
 		conn = next
 	}
 	for _, s := range c.sockets {
-		if alive(s.cookie) || s.since >= asked || s.newest != nil && !s.newest.idleSince(asked) {
-			continue
+		there := alive(s.cookie) || s.since >= asked || s.newest != nil && !s.newest.idleSince(asked)
+		if !there && s.missing {
+			c.socketClosed(&event.Event{Kind: event.Closed, Time: asked, Socket: s.cookie, Transport: event.UDP})
+		} else if !there {
+			suspects++
 		}
-		// A datagram socket has no close of its own to miss: this is how its end shows.
-		c.socketClosed(&event.Event{Kind: event.Closed, Time: asked, Socket: s.cookie, Transport: event.UDP})
+		s.missing = !there
 	}
 	c.missed += uint64(missed)
-	return missed
+	return missed, suspects
 }
 
 // idleSince says that nothing was heard of conn from t on.

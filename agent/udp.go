@@ -21,17 +21,28 @@ func (c *Core) handleUDP(e *event.Event) {
 	}
 }
 
-// socketKnown notes who holds a socket.
-func (c *Core) socketKnown(e *event.Event) {
+// socketOf returns e's socket and makes it if it is new; nil if there are too
+// many.
+func (c *Core) socketOf(e *event.Event) *socket {
 	s := c.sockets[e.Socket]
 	if s == nil {
 		if len(c.sockets) >= c.cfg.MaxConnections {
 			c.evicted.Sockets++
-			return
+			return nil
 		}
 		s = &socket{cookie: e.Socket, since: e.Time}
 		c.sockets[e.Socket] = s
 	}
+	return s
+}
+
+// socketKnown notes who holds a socket.
+func (c *Core) socketKnown(e *event.Event) {
+	s := c.socketOf(e)
+	if s == nil {
+		return
+	}
+	s.told = true
 	if e.Owner.PID != 0 {
 		s.owner = e.Owner
 	}
@@ -122,7 +133,7 @@ func (c *Core) newFlow(e *event.Event, key flowKey) *connection {
 	conn := c.newConnection(e)
 	conn.openedAt = e.Time
 	c.flows[key] = conn
-	if s := c.sockets[e.Socket]; s != nil {
+	if s := c.socketOf(e); s != nil {
 		s.add(conn)
 		if conn.netns == 0 {
 			conn.netns = s.netns

@@ -167,6 +167,22 @@ func TestFlowsOfASocket(t *testing.T) {
 	}
 }
 
+// TestOwnerComesLater: the holder of a socket may become known after its flows.
+func TestOwnerComesLater(t *testing.T) {
+	s := script.New()
+	c := s.UDP(here, there)
+	c.Owner = event.Process{}
+	exchange(c, event.In, script.Msg{Method: "OPTIONS"})
+	c.Owner = event.Process{PID: 77, Name: "late"}
+	owner := c.Event(event.Owner)
+	owner.Time, owner.Remote = s.Now, netip.AddrPort{}
+	s.Events = append(s.Events, owner)
+	_, r := play(t, s)
+	if p := r.Connections[0].Process; p == nil || p.PID != 77 {
+		t.Errorf("process %+v", p)
+	}
+}
+
 // TestFlowAfterSilence: without a tick in between, a datagram after the timeout
 // begins another flow, as it does with one.
 func TestFlowAfterSilence(t *testing.T) {

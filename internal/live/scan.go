@@ -16,10 +16,11 @@ const udpSocketsMax = 1 << 16
 // scanner decides when the sockets are scanned. The scan itself runs beside the
 // reader, since what it finds comes through the ring.
 type scanner struct {
-	watch  *Watch
-	wanted bool
-	last   time.Time
-	udp    map[uint64]bool // datagram sockets met
+	watch    *Watch
+	wanted   bool
+	suspects bool // the last recount missed something for the first time
+	last     time.Time
+	udp      map[uint64]bool // datagram sockets met
 
 	running sync.WaitGroup
 	done    chan scanned // one scan at a time
@@ -72,18 +73,25 @@ func (s *scanner) step() error {
 	return nil
 }
 
-// now scans at once, after any scan under way.
+// now scans at once, after any scan under way, and again where one scan does
+// not tell.
 func (s *scanner) now() error {
 	s.running.Wait()
 	if s.busy {
 		<-s.done
 		s.busy = false
 	}
-	r := s.scan()
-	if _, err := s.watch.read(0); err != nil {
-		return err
+	const most = 3 // sockets that come and go at this moment would keep us here
+	for range most {
+		r := s.scan()
+		if _, err := s.watch.read(0); err != nil {
+			return err
+		}
+		if err := s.recount(r); err != nil || !s.suspects {
+			return err
+		}
 	}
-	return s.recount(r)
+	return nil
 }
 
 func (s *scanner) scan() scanned {
