@@ -4,7 +4,6 @@ package agent
 
 import (
 	"bytes"
-	"net/netip"
 	"time"
 
 	"github.com/viaduct-project/viaduct/agent/class"
@@ -116,29 +115,6 @@ func (c *Core) newRequest(conn *connection, d event.Direction, t event.Time, m *
 	if d == event.In && !conn.joined {
 		c.learnSentBy(conn, m)
 	}
-}
-
-// learnSentBy takes from a request of the connecting peer which port it serves
-// at: the sent-by of its Via, if that names the peer and not somebody behind a
-// NAT.
-func (c *Core) learnSentBy(conn *connection, m *message.Message) {
-	if conn.initiator != event.Remote || conn.transport == event.UDP {
-		return
-	}
-	if host, err := netip.ParseAddr(string(m.Via.Host)); err == nil && host.Unmap() != conn.remote.Addr() {
-		return
-	}
-	port := uint16(5060)
-	switch {
-	case m.Via.HasPort:
-		port = m.Via.Port
-	case m.Via.Transport == sipparse.TransportTLS:
-		port = 5061
-	}
-	if conn.remote.Addr() == conn.local.Addr() && port == conn.local.Port() {
-		return // names our own listener: both ends are this host's, and not a pair
-	}
-	c.join(conn, port)
 }
 
 func (c *Core) response(conn *connection, d event.Direction, t event.Time, m *message.Message) {

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"net/netip"
+
+	"github.com/viaduct-project/viaduct/agent/message"
+	"github.com/viaduct-project/viaduct/agent/peer"
+	"github.com/viaduct-project/viaduct/internal/event"
+	"github.com/viaduct-project/viaduct/sipparse"
+)
+
+// learnSentBy takes from a request of the connecting peer which port it serves
+// at: the sent-by of its Via, if that names the peer and not somebody behind a
+// NAT.
+func (c *Core) learnSentBy(conn *connection, m *message.Message) {
+	if conn.initiator != event.Remote || conn.transport == event.UDP {
+		return
+	}
+	if host, err := netip.ParseAddr(string(m.Via.Host)); err == nil && host.Unmap() != conn.remote.Addr() {
+		return
+	}
+	port := uint16(5060)
+	switch {
+	case m.Via.HasPort:
+		port = m.Via.Port
+	case m.Via.Transport == sipparse.TransportTLS:
+		port = 5061
+	}
+	if conn.remote.Addr() == conn.local.Addr() && port == conn.local.Port() {
+		return // names our own listener: both ends are this host's, and not a pair
+	}
+	c.join(conn, port)
+}
+
+// neighbours is the key under which duplicate pairs are found.
+func (conn *connection) neighbours() peer.Neighbours {
+	return peer.Neighbours{
+		NetNS: conn.netns,
+		Local: conn.local.Addr(),
+		Peer:  conn.remote.Addr(),
+		Port:  conn.pairPort,
+	}
+}
+
+// join adds a live connection to the table of duplicate pairs; port is what the
+// peer serves at.
+func (c *Core) join(conn *connection, port uint16) {
+	if conn.joined || conn.closedAt != 0 {
+		return
+	}
+	conn.pairPort = port
+	conn.joined = c.peers.Join(conn.peer, conn.neighbours(), conn.initiator == event.Local)
+}
+
+// part removes it: it has ended.
+func (c *Core) part(conn *connection) {
+	if conn.joined {
+		c.peers.Leave(conn.neighbours(), conn.initiator == event.Local)
+		conn.joined = false
+	}
+}
