@@ -116,8 +116,9 @@ func (w *Watch) tick() error {
 	return nil
 }
 
-// Finish takes what still waits, after Run has returned: the last records, and
-// the figures and holders of the sockets that are still open.
+// Finish takes what still waits, after Run has returned: the last records, the
+// figures and holders of the sockets that are still open, and what the core had
+// put off deciding for what might follow.
 func (w *Watch) Finish() error {
 	if _, err := w.read(0); err != nil {
 		return err
@@ -128,7 +129,13 @@ func (w *Watch) Finish() error {
 	if _, err := w.read(0); err != nil {
 		return err
 	}
-	return w.tick()
+	if err := w.tick(); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.core.Finish(w.probes.Now())
+	return nil
 }
 
 // Report says what was seen up to now.
