@@ -6,8 +6,6 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
-	"os"
-	"strings"
 	"time"
 	"unsafe"
 
@@ -132,9 +130,6 @@ func (d *decoder) decodeLife(raw []byte) error {
 	e.Handshake = time.Duration(life.HandshakeUs) * time.Microsecond
 	e.NextIn, e.NextOut = life.NextIn, life.NextOut
 	e.Owner = event.Process{PID: life.Pid, Name: d.name(life.Comm)}
-	if e.Owner.PID != 0 && e.Owner.Name == "" {
-		e.Owner.Name = processName(e.Owner.PID)
-	}
 	e.Initiator = initiators[programsRole(life.Role)]
 	end := endings[programsEnding(life.Ending)]
 	e.By, e.How = end.by, end.how
@@ -193,14 +188,4 @@ func (d *decoder) name(comm [16]int8) string {
 	}
 	d.names[comm] = string(b)
 	return d.names[comm]
-}
-
-// processName is for the one record whose program may not ask for the name (a
-// datagram's first sending); a process that is gone by now has none.
-func processName(pid uint32) string {
-	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSuffix(string(comm), "\n")
 }

@@ -147,13 +147,13 @@ func ownersFeature() Feature {
 }
 
 func datagramFeature() Feature {
-	if features.HaveProgramHelper(ebpf.CGroupSKB, asm.FnGetCurrentPidTgid) == nil {
+	if features.HaveProgramHelper(ebpf.CGroupSKB, asm.FnGetCurrentTaskBtf) == nil {
 		return there("datagram-sender", "the process behind a new UDP socket is known with its first datagram")
 	}
 	return Feature{
 		Name: "datagram-sender", State: Degraded,
 		Why: "the process behind a new UDP socket is known after the next scan, a second later; never, if it is gone by then",
-		Do:  "kernels from 6.12 tell at once",
+		Do:  "a later kernel tells at once",
 	}
 }
 

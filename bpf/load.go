@@ -82,7 +82,7 @@ func (p *Probes) load(o Options) error {
 		return fmt.Errorf("read the embedded programs: %w", err)
 	}
 	spec.Maps["records"].MaxEntries = uint32(o.RingBytes)
-	knows := features.HaveProgramHelper(ebpf.CGroupSKB, asm.FnGetCurrentPidTgid) == nil
+	knows := features.HaveProgramHelper(ebpf.CGroupSKB, asm.FnGetCurrentTaskBtf) == nil
 	if err := spec.Variables["packet_knows_process"].Set(b2u(knows)); err != nil {
 		return fmt.Errorf("set packet_knows_process: %w", err)
 	}

@@ -12,7 +12,7 @@
  */
 const volatile __u64 wake_bytes = 256 * 1024;
 
-/* bpf_get_current_pid_tgid is there for cgroup_skb programs (6.12, not 6.1). */
+/* bpf_get_current_task_btf is there for cgroup_skb programs; not all kernels have it. */
 const volatile bool packet_knows_process = false;
 
 /* Bit n: port n carries SIP. Not constant: a policy reload changes it. */

@@ -104,6 +104,9 @@ static __always_inline void on_storage(struct seq_file *seq, struct sock *sk, st
 	if (state->verdict != VERDICT_SIP && state->verdict != VERDICT_TLS)
 		return;
 	ends_of(&ends, sk);
+	/* Without a port it is closed; its storage goes with the next grace period. */
+	if (!ends.local_port)
+		return;
 	if (sk->sk_protocol == IPPROTO_UDP)
 		state->role = ROLE_LISTEN; /* bound: what a datagram socket has instead */
 	else if (state->role != ROLE_LISTEN && !(state->flags & (SOCK_ESTABLISHED | SOCK_MID_LIFE)))

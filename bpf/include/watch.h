@@ -3,6 +3,7 @@
 #ifndef VIADUCT_WATCH_H
 #define VIADUCT_WATCH_H
 
+#include "lifecycle.h"
 #include "verdict.h"
 
 #define PASS 1 /* the packet goes on, whatever we saw */
@@ -140,8 +141,7 @@ static __always_inline void own_datagram(struct sock_state *state, const struct 
 {
 	if (!packet_knows_process || state->owner.pid)
 		return;
-	state->owner.pid = bpf_get_current_pid_tgid() >> 32;
-	state->owner.scan = scan;
+	own_by_current(state);
 	emit_life(RECORD_OWNER, DIRECTION_NONE, IPPROTO_UDP, state, &packet->ends, NULL);
 }
 
