@@ -111,7 +111,9 @@ func (s *scanner) recount(r scanned) error {
 	}
 	s.watch.mu.Lock()
 	defer s.watch.mu.Unlock()
-	s.watch.core.Recount(func(socket uint64) bool { return r.alive[socket] }, r.began)
+	_, suspects := s.watch.core.Recount(func(socket uint64) bool { return r.alive[socket] }, r.began)
+	s.suspects = suspects > 0
+	s.wanted = s.wanted || s.suspects
 	s.watch.scanned.Store(true)
 	return nil
 }
