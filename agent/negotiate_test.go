@@ -130,6 +130,13 @@ func TestKeep(t *testing.T) {
 			m.Method = "ACK"
 			c.Out(m.String())
 		}, none},
+		{"the answer to CANCEL agrees to nothing", func(s *script.Script, c *script.Conn) {
+			c.Out(invite.String())
+			m := invite
+			m.Method = "CANCEL"
+			answer(c, event.Out, m, 200, ";keep=30", "")
+			c.In(invite.Reply(487).String())
+		}, `{"offered":true,"agreed":false,"seconds":null,"scope":"dialog","direction":"local-sends","until":null}`},
 		{"until the dialog ends", func(s *script.Script, c *script.Conn) {
 			answer(c, event.Out, invite, 200, ";keep=20", "")
 			s.Wait(time.Minute)
