@@ -82,8 +82,8 @@ func wanted(call Call) [2]line {
 	if call.Network == "tcp" {
 		caller.Keepalives = report.Keepalives{PingsSent: 1, PongsReceived: 1}
 		called.Keepalives = report.Keepalives{PingsReceived: 1, PongsSent: 1}
-	} else { // each side closes its own socket, and tells nobody
-		caller.Close, called.Close = "null by local, 0 pending", "null by local, 0 pending"
+	} else { // nothing tells of the end of a UDP socket; a recount may find it
+		caller.Close, called.Close = "", ""
 	}
 	both := [2]line{caller, called}
 	for i := range both {
@@ -111,6 +111,9 @@ func lineOf(c *report.Connection) line {
 			how = *c.Close.How
 		}
 		l.Close = fmt.Sprintf("%s by %s, %d pending", how, c.Close.By, c.Close.PendingTransactions)
+	}
+	if l.Transport == "udp" && l.Close == "null by local, 0 pending" {
+		l.Close = "" // found by a recount
 	}
 	return l
 }

@@ -52,7 +52,7 @@ func (l *log) check() {
 	for _, p := range pairs {
 		l.step("close "+p.Network+" "+p.Called, p.close)
 	}
-	// The end of a UDP socket is found by the recount in Finish.
+	// Nothing tells of the end of a UDP socket.
 	l.step("ends", l.until(w, func(c *report.Connection) bool { return c.Closed != nil || c.Transport == "udp" }))
 	stop()
 	l.step("last records", func() error { return errors.Join(<-ended, w.Finish()) })
@@ -77,7 +77,7 @@ func (l *log) until(w *live.Watch, condition func(*report.Connection) bool) func
 		return len(all) == 2*len(l.Calls)
 	}
 	return func() error {
-		patience := time.After(10 * time.Second)
+		patience := time.After(30 * time.Second)
 		for tick := time.Tick(50 * time.Millisecond); !holds(); {
 			select {
 			case <-tick:
