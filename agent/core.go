@@ -89,6 +89,9 @@ func (c *Core) Handle(e *event.Event) {
 	if int(e.Kind) < len(c.counters.Events) {
 		c.counters.Events[e.Kind]++
 	}
+	if e.Kind == event.Data && e.Direction != event.In && e.Direction != event.Out {
+		return // bytes that went nowhere: the source is at fault, its own counters tell
+	}
 	if e.Transport == event.UDP {
 		c.handleUDP(e)
 		return

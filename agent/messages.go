@@ -54,7 +54,11 @@ func (c *Core) count(conn *connection, d event.Direction, m *message.Message) {
 		kind = metrics.Response
 		conn.messages.ResponsesReceived++
 	}
-	c.counters.Messages[conn.transport][d][kind][m.Method]++
+	method := m.Method
+	if int(method) >= metrics.Methods {
+		method = sipparse.MethodUnknown
+	}
+	c.counters.Messages[conn.transport][d][kind][method]++
 }
 
 func (c *Core) request(conn *connection, d event.Direction, t event.Time, m *message.Message) {
