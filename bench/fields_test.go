@@ -20,7 +20,6 @@ type fields struct {
 	expires, contentLength sipparse.NumParam
 	flowTimer              sipparse.NumParam
 	persistent, minPersist sipparse.NumParam
-	maxForwards            sipparse.NumParam
 }
 
 func (m *fields) read(msg []byte) error {
@@ -68,8 +67,6 @@ func (m *fields) read(msg []byte) error {
 			m.expires = sipparse.ParseDelta(h.Value)
 		case sipparse.HeaderContentLength:
 			m.contentLength = sipparse.ParseDelta(h.Value)
-		case sipparse.HeaderMaxForwards:
-			m.maxForwards = sipparse.ParseDelta(h.Value)
 		case sipparse.HeaderFlowTimer:
 			m.flowTimer = sipparse.ParseDelta(h.Value)
 		case sipparse.HeaderPersistentTimeout:

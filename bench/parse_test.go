@@ -3,10 +3,13 @@
 package bench
 
 import (
+	"bytes"
 	"os"
 	"testing"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/viaduct-project/viaduct/sipparse"
 )
 
 // invite is 790 bytes with three Via fields.
@@ -51,4 +54,24 @@ func BenchmarkParse(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkFraming cuts a stream of messages, 64 KiB at a time, as the largest
+// segments come.
+func BenchmarkFraming(b *testing.B) {
+	b.Run("framer", func(b *testing.B) {
+		stream := bytes.Repeat(invite(b), 82)
+		f := sipparse.NewFramer(&sipparse.FramerOptions{DropBody: true})
+		var item sipparse.Item
+		b.SetBytes(int64(len(stream)))
+		b.ReportAllocs()
+		for b.Loop() {
+			f.Push(stream)
+			for f.Next(&item) {
+				if item.Kind != sipparse.ItemMessage {
+					b.Fatal(item.Kind)
+				}
+			}
+		}
+	})
 }

@@ -46,10 +46,15 @@ func (h *Header) Addresses() AddressList { return AddressList{b: h.Value, base: 
 // Next reads the next address into a, all of whose fields it sets, and reports
 // whether there was one.
 func (l *AddressList) Next(a *Address) bool {
-	i := nextElement(l.b, l.pos, l.base, &l.Defects)
-	if i < 0 {
-		l.pos = len(l.b)
-		return false
+	i := l.pos
+	if i > 0 || len(l.b) == 0 || l.b[0] <= ',' { // not simply the first
+		if i > 0 && i == len(l.b) {
+			return false
+		}
+		if i = nextElement(l.b, i, l.base, &l.Defects); i < 0 {
+			l.pos = len(l.b)
+			return false
+		}
 	}
 	l.pos = a.parse(l.b, i, l.base, true)
 	return true

@@ -8,14 +8,15 @@ import (
 )
 
 const (
-	wordTag     = 0x676174         // "tag"
-	wordTagIs   = 0x3d6761743b     // ";tag="
-	wordRegID   = 0x64692d676572   // "reg-id"
-	wordExpires = 0x73657269707865 // "expires"
-	wordSIP     = 0x3a706973       // "sip:"
-	wordLR      = 0x726c           // "lr"
-	wordMAddr   = 0x726464616d     // "maddr"
-	lenInstance = 13               // of "+sip.instance"
+	wordTag      = 0x676174           // "tag"
+	wordTagIs    = 0x3d6761743b       // ";tag="
+	wordRegID    = 0x64692d676572     // "reg-id"
+	wordExpires  = 0x73657269707865   // "expires"
+	wordSIP      = 0x3a706973         // "sip:"
+	wordLR       = 0x726c             // "lr"
+	wordTranspor = 0x726f70736e617274 // "transpor"
+	wordMAddr    = 0x726464616d       // "maddr"
+	lenInstance  = 13                 // of "+sip.instance"
 )
 
 // quick reads [name] <sip:[user@]host[:port][;params]> [;params] at b[i:] if it
@@ -157,7 +158,18 @@ func (a *Address) quickURI(b, w []byte, i int) int {
 // it ends.
 func (a *Address) quickURIParam(b, w []byte, i int) int {
 	s := i
-	i = hostEnd(w, i)
+	name := word(w, i)
+	if m := maskNotHost(name); m != 0 {
+		k := firstByte(m)
+		i += k
+		name = foldWord(name & lowBytes(k))
+	} else {
+		i = hostEnd(w, i+8)
+		name = foldWord(name)
+		if name == wordTranspor && i == s+9 && w[s+8]|0x20 != 't' {
+			name = 0
+		}
+	}
 	if i >= len(b) || i == s {
 		return -1
 	}
@@ -169,24 +181,19 @@ func (a *Address) quickURIParam(b, w []byte, i int) int {
 		}
 		value = b[v:i]
 	}
-	switch k := nameEnd - s; {
-	case k > 9:
-	case k == 9:
-		if foldEqual(b[s:nameEnd], "transport") {
+	switch name {
+	case wordLR:
+		a.LR = true
+	case wordOB:
+		a.OB = true
+	case wordMAddr:
+		return -1
+	case wordTranspor:
+		if nameEnd == s+9 {
 			if a.TransportName != nil || value == nil {
 				return -1
 			}
 			a.TransportName, a.Transport = value, LookupTransport(value)
-		}
-	case k == 8:
-	default:
-		switch foldWord(word(w, s) & lowBytes(k)) {
-		case wordLR:
-			a.LR = true
-		case wordOB:
-			a.OB = true
-		case wordMAddr:
-			return -1
 		}
 	}
 	return i

@@ -33,7 +33,6 @@ type viaductFields struct {
 	expires, contentLength NumParam
 	flowTimer              NumParam
 	persistent, minPersist NumParam
-	maxForwards            NumParam
 }
 
 func (m *viaductFields) read(msg []byte) error {
@@ -81,8 +80,6 @@ func (m *viaductFields) read(msg []byte) error {
 			m.expires = ParseDelta(h.Value)
 		case HeaderContentLength:
 			m.contentLength = ParseDelta(h.Value)
-		case HeaderMaxForwards:
-			m.maxForwards = ParseDelta(h.Value)
 		case HeaderFlowTimer:
 			m.flowTimer = ParseDelta(h.Value)
 		case HeaderPersistentTimeout:

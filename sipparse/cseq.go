@@ -22,6 +22,9 @@ func ParseCSeq(value []byte) CSeq { return parseCSeq(value, 0) }
 func (h *Header) CSeq() CSeq { return parseCSeq(h.Value, h.ValueOffset) }
 
 func parseCSeq(b []byte, base int) (c CSeq) {
+	if c.quick(b) {
+		return c
+	}
 	s := skipLWS(b, 0)
 	i, n, code := number(b, s, math.MaxUint32)
 	c.N = n
@@ -50,4 +53,28 @@ func parseCSeq(b []byte, base int) (c CSeq) {
 	}
 	c.Valid = code == CodeNone && e > m
 	return c
+}
+
+// quick reads digits, one SP, and a method that has a constant.
+func (c *CSeq) quick(b []byte) bool {
+	n, i := uint32(0), 0
+	for i < len(b) && i < 9 && b[i]-'0' <= 9 {
+		n = n*10 + uint32(b[i]-'0')
+		i++
+	}
+	if i == 0 || i+1 >= len(b) || b[i] != ' ' {
+		return false
+	}
+	i++
+	m := MethodUnknown
+	if k := len(b) - i; k < 8 && cap(b)-i >= 8 {
+		m = shortMethod(word(b[:i+8], i) & lowBytes(k))
+	} else {
+		m = LookupMethod(b[i:])
+	}
+	if m == MethodUnknown {
+		return false
+	}
+	c.N, c.Method, c.MethodName, c.Valid = n, m, b[i:], true
+	return true
 }

@@ -124,12 +124,10 @@ type headerEntry struct {
 	id     HeaderID
 }
 
-const headerSlots = 256
-
-// headerTable is an open-addressed hash table of the spellings that fit;
-// longNames has the others.
+// headerTable has the spellings that fit, each in its slot; longNames has the
+// others.
 var (
-	headerTable [headerSlots]headerEntry
+	headerTable [256]headerEntry
 	longNames   []longName
 )
 
@@ -156,28 +154,20 @@ func addHeader(name string, id HeaderID) {
 	var b [16]byte
 	copy(b[:], name)
 	e := headerEntry{foldWord(word(b[:], 0)), foldWord(word(b[:], 8)), id}
-	i := headerSlot(e.lo, e.hi)
-	for headerTable[i].id != HeaderOther {
-		i = (i + 1) % headerSlots
-	}
-	headerTable[i] = e
+	headerTable[headerSlot(e.lo, e.hi)] = e
 }
 
-func headerSlot(lo, hi uint64) uint {
-	return uint((lo ^ hi*0x9E3779B97F4A7C15) * 0xC2B2AE3D27D4EB4F >> 56)
+// headerSlot is a perfect hash of the names above: its factors were found by
+// trial, and a test says when a new name needs others.
+func headerSlot(lo, hi uint64) uint8 {
+	return uint8((lo*0x59d48b0f407a90b9 + hi*0x8dd26bb05364d08d) >> 56)
 }
 
 // shortHeader looks up a name of up to 16 bytes.
 func shortHeader(lo, hi uint64) HeaderID {
-	i := headerSlot(lo, hi)
-	for {
-		e := &headerTable[i%headerSlots]
-		if e.lo == lo && e.hi == hi {
-			return e.id
-		}
-		if e.id == HeaderOther {
-			return HeaderOther
-		}
-		i++
+	e := &headerTable[headerSlot(lo, hi)]
+	if e.lo == lo && e.hi == hi {
+		return e.id
 	}
+	return HeaderOther
 }

@@ -102,12 +102,18 @@ func valueStop(b []byte, i int) int {
 // len(b).
 func control(b []byte, i int) int {
 	s := b[i:]
-	for len(s) >= 8 {
-		did(8)
-		if m := maskBelow(binary.LittleEndian.Uint64(s), ' '); m != 0 {
-			return len(b) - len(s) + firstByte(m)
+	for len(s) >= 16 { // two words a turn: a branch costs more than a word
+		did(16)
+		x := maskBelow(binary.LittleEndian.Uint64(s), ' ')
+		y := maskBelow(binary.LittleEndian.Uint64(s[8:]), ' ')
+		if x|y != 0 {
+			i = len(b) - len(s)
+			if x != 0 {
+				return i + firstByte(x)
+			}
+			return i + 8 + firstByte(y)
 		}
-		s = s[8:]
+		s = s[16:]
 	}
 	for i = len(b) - len(s); i < len(b) && b[i] >= ' '; i++ {
 	}

@@ -31,6 +31,22 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestHeaderSlots: no two names share a slot, or one of them would not be found.
+func TestHeaderSlots(t *testing.T) {
+	n := len(longNames)
+	for _, e := range headerTable {
+		if e.id != HeaderOther {
+			n++
+		}
+	}
+	for _, names := range headerNames[1:] {
+		n -= len(names)
+	}
+	if n != 0 {
+		t.Errorf("%d names are lost: headerSlot needs other factors", -n)
+	}
+}
+
 func TestLookupHeader(t *testing.T) {
 	for i, names := range headerNames {
 		for _, name := range names {
@@ -63,7 +79,7 @@ func TestWords(t *testing.T) {
 		"UDP ": {wordUDP}, "TCP ": {wordTCP}, "TLS ": {wordTLS}, "WSS ": {wordWSS}, "sip:": {wordSIP},
 		"branch": {wordBranch}, "rport": {wordRPort}, "received": {wordReceived}, "alias": {wordAlias},
 		"keep": {wordKeep}, "ob": {wordOB}, "tag": {wordTag}, ";tag=": {wordTagIs}, "reg-id": {wordRegID},
-		"expires": {wordExpires}, "lr": {wordLR}, "maddr": {wordMAddr},
+		"expires": {wordExpires}, "lr": {wordLR}, "maddr": {wordMAddr}, "transpor": {wordTranspor},
 	} {
 		for _, w := range words {
 			if key8(want) != w {

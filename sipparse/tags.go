@@ -22,7 +22,7 @@ func (h *Header) Tags() TagList { return TagList{b: h.Value, base: h.ValueOffset
 // Next returns the next element, or nil after the last. An empty list is legal
 // (RFC 3261 section 20.37).
 func (l *TagList) Next() []byte {
-	if l.pos == 0 && skipLWS(l.b, 0) == len(l.b) {
+	if l.pos == 0 && (len(l.b) == 0 || skipLWS(l.b, 0) == len(l.b)) {
 		return nil
 	}
 	s := nextElement(l.b, l.pos, l.base, &l.Defects)
@@ -32,7 +32,10 @@ func (l *TagList) Next() []byte {
 	}
 	i := run(l.b, s, classToken)
 	e := i
-	if i = skipLWS(l.b, i); i < len(l.b) && l.b[i] != ',' {
+	if i < len(l.b) && l.b[i] != ',' {
+		i = skipLWS(l.b, i)
+	}
+	if i < len(l.b) && l.b[i] != ',' {
 		l.Defects.add(CodeJunk, l.base+i)
 		for i < len(l.b) && l.b[i] != ',' {
 			i++

@@ -58,10 +58,15 @@ const keepLimit = math.MaxInt32
 func (l *ViaList) Next(v *Via) bool {
 	b := l.b
 	for {
-		i := nextElement(b, l.pos, l.base, &l.Defects)
-		if i < 0 {
-			l.pos = len(b)
-			return false
+		i := l.pos
+		if i > 0 || len(b) == 0 || b[0] <= ',' { // not simply the first
+			if i > 0 && i == len(b) {
+				return false
+			}
+			if i = nextElement(b, i, l.base, &l.Defects); i < 0 {
+				l.pos = len(b)
+				return false
+			}
 		}
 		*v = Via{}
 		end := v.quick(b, i)
