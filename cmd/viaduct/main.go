@@ -27,6 +27,7 @@ const (
 var errFindings = errors.New("findings")
 
 type commands struct {
+	Agent   agentCommand   `cmd:"" help:"Run as a daemon that Prometheus scrapes. Needs root."`
 	Audit   auditCommand   `cmd:"" help:"Watch this host's SIP connections and print a report. Needs root."`
 	Demo    demoCommand    `cmd:"" help:"Play good and bad SIP peers on loopback and show the report on them. Needs root."`
 	Doctor  doctorCommand  `cmd:"" help:"Say which features this host has, and what to do where it has not."`

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/promslog"
+	build "github.com/prometheus/common/version"
+	"github.com/prometheus/exporter-toolkit/web"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/viaduct-project/viaduct/bpf"
+	"github.com/viaduct-project/viaduct/exporter"
+	"github.com/viaduct-project/viaduct/internal/live"
+)
+
+type agentCommand struct {
+	probeFlags
+	Web struct {
+		ListenAddress string `help:"Where to serve /metrics, /-/healthy and /-/ready; ${default} if not given." default:"127.0.0.1:19060" placeholder:"HOST:PORT"`
+		ConfigFile    string `name:"config.file" help:"TLS and authentication for it, in the format of Prometheus' exporters." placeholder:"FILE"`
+	} `embed:"" prefix:"web."`
+	Log struct {
+		Level  string `help:"Least severity that is logged: ${enum}." enum:"debug,info,warn,error" default:"info"`
+		Format string `help:"Format of the log: ${enum}." enum:"logfmt,json" default:"logfmt"`
+	} `embed:"" prefix:"log."`
+}
+
+const (
+	// headerWait and shutdownWait bound what a slow client can hold up.
+	headerWait   = 10 * time.Second
+	shutdownWait = 5 * time.Second
+)
+
+func (c *agentCommand) Run(env *environment) error {
+	probes, err := c.options()
+	if err != nil {
+		return err
+	}
+	return c.watch(env, probes)
+}
+
+// watch runs the agent until env's context is done.
+func (c *agentCommand) watch(env *environment, probes bpf.Options) (err error) {
+	log, err := c.logger(env.stderr)
+	if err != nil {
+		return err
+	}
+	if err := web.Validate(c.Web.ConfigFile); err != nil {
+		why := strings.Join(strings.Fields(err.Error()), " ") // of YAML it has several lines
+		return fmt.Errorf("--web.config.file %s: %s", c.Web.ConfigFile, why)
+	}
+	listener, err := net.Listen("tcp", c.Web.ListenAddress)
+	if err != nil {
+		return fmt.Errorf("serve metrics: %w; choose another address with --web.listen-address", err)
+	}
+	defer listener.Close()
+
+	build.Version = version
+	log.Info("Starting", "version", version, "kernel", bpf.Release())
+	there := features(log)
+	w, err := live.Start(live.Options{Probes: probes})
+	if err != nil {
+		return err
+	}
+	log.Info("Attached")
+	defer func() {
+		seen := w.Totals()
+		err = errors.Join(err, w.Close())
+		log.Info("Detached", "connections", seen.Connections, "messages", seen.Messages, "lost", seen.Lost)
+	}()
+	return c.serve(env.ctx, log, listener, w, there)
+}
+
+// serve reads and answers until ctx is done or one of both fails.
+func (c *agentCommand) serve(ctx context.Context, log *slog.Logger, listener net.Listener, w *live.Watch, there map[string]bool) error {
+	take := func() (exporter.Sample, error) { return sample(w) }
+	tasks, ctx := errgroup.WithContext(ctx)
+	server := &http.Server{
+		Handler: exporter.NewHandler(exporter.NewRegistry(exporter.NewCollector(take, there)),
+			func() error { return ready(ctx, w) }, log),
+		ReadHeaderTimeout: headerWait,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	tasks.Go(func() error { return w.Run(ctx) })
+	tasks.Go(func() error {
+		err := web.Serve(listener, server, &web.FlagConfig{WebConfigFile: &c.Web.ConfigFile}, log)
+		if errors.Is(err, http.ErrServerClosed) {
+			return nil
+		}
+		return fmt.Errorf("serve metrics: %w", err)
+	})
+	tasks.Go(func() error {
+		logLosses(ctx, log, take)
+		return nil
+	})
+	tasks.Go(func() error {
+		<-ctx.Done()
+		log.Info("Stopping", "reason", context.Cause(ctx))
+		return shutdown(server)
+	})
+	return tasks.Wait()
+}
+
+// shutdown lets scrapes under way finish.
+func shutdown(server *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownWait)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return server.Close() // somebody is slow; the probes must not wait for that
+	}
+	return nil
+}
+
+// ready says what keeps the agent from seeing all connections.
+func ready(ctx context.Context, w *live.Watch) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("it is stopping: %w", context.Cause(ctx))
+	}
+	hooks, err := w.Probes().Hooks()
+	if err != nil {
+		return err
+	}
+	for _, h := range hooks {
+		if !h.Attached {
+			return fmt.Errorf("somebody has detached its program %s; restart it", h.Program)
+		}
+	}
+	if !w.Scanned() {
+		return errors.New("the connections that are older than the agent are not known yet")
+	}
+	return nil
+}
+
+func (c *agentCommand) logger(w io.Writer) (*slog.Logger, error) {
+	level, format := promslog.NewLevel(), promslog.NewFormat()
+	if err := errors.Join(level.Set(c.Log.Level), format.Set(c.Log.Format)); err != nil {
+		return nil, fmt.Errorf("set up the log: %w", err)
+	}
+	return promslog.New(&promslog.Config{Level: level, Format: format, Writer: w}), nil
+}
