@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -184,8 +185,11 @@ func TestFeaturesAreDocumented(t *testing.T) {
 func TestLossesAreLoggedOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		var s exporter.Sample
-		var err error
+		type taken struct {
+			sample exporter.Sample
+			err    error
+		}
+		var next atomic.Pointer[taken]
 		ctx, cancel := context.WithCancel(t.Context())
 		handler := slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey {
@@ -193,7 +197,7 @@ func TestLossesAreLoggedOnceAMinute(t *testing.T) {
 			}
 			return a
 		}})
-		go logLosses(ctx, slog.New(handler), func() (exporter.Sample, error) { return s, err })
+		go logLosses(ctx, slog.New(handler), func() (exporter.Sample, error) { return next.Load().sample, next.Load().err })
 
 		for _, step := range []struct {
 			wait     time.Duration
@@ -210,7 +214,9 @@ func TestLossesAreLoggedOnceAMinute(t *testing.T) {
 			{wait: time.Minute, ringFull: 10, gaps: 2, err: errors.New("no such map"), want: `level=WARN msg="Losses are not known" err="no such map"` + "\n"},
 			{wait: time.Minute, ringFull: 11, gaps: 2, want: `level=WARN msg="Lost events" ring_full=1` + "\n"},
 		} {
-			s.Lost.RingFull, s.Lost.SequenceGaps, err = step.ringFull, step.gaps, step.err
+			now := taken{err: step.err}
+			now.sample.Lost.RingFull, now.sample.Lost.SequenceGaps = step.ringFull, step.gaps
+			next.Store(&now)
 			time.Sleep(step.wait)
 			synctest.Wait()
 			if log.String() != step.want {
