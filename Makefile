@@ -42,6 +42,23 @@ test-go: build ## all Go tests, the live ones too; a skip is a failure (root)
 test-bench-module: ## sipparse against another parser
 	cd bench && CGO_ENABLED=1 go test ./...
 
+fuzz: ## every fuzz target, a minute in all
+	scripts/fuzz-sipparse.sh 40
+	go test -run '^$$' -fuzz FuzzHandle -fuzztime 20s ./agent
+
+fuzz-long: ## the parser's fuzz targets for an hour
+	scripts/fuzz-sipparse.sh 3600
+
+test-kernels: ## boot other kernels under qemu, load everything, play calls
+	scripts/kernels.sh
+	go test -count=1 -tags kernels ./internal/kernels/...
+
+bench: build ## what viaduct costs on this host (root, quiet machine)
+	go run ./internal/benchmark bin/viaduct
+
+bench-sipparse: ## the parser beside others, in Go and C
+	scripts/bench-sipparse.sh
+
 install: build ## into $(DESTDIR)/usr/local/bin
 	install -D -m 0755 bin/viaduct $(DESTDIR)/usr/local/bin/viaduct
 

@@ -15,16 +15,17 @@ var transportNames = [...]string{event.TCP: "tcp", event.TLS: "tls", event.UDP: 
 func (conn *connection) report(now event.Time) report.Connection {
 	e := conn.evidence(now)
 	line := report.Connection{
-		ID:        "c" + number(conn.id),
-		Transport: transportNames[conn.transport],
-		Local:     conn.local.String(),
-		Remote:    conn.remote.String(),
-		Peer:      otherPeer,
-		Initiator: sideName(conn.initiator),
-		Opened:    instant(conn.openedAt),
-		Closed:    instant(conn.closedAt),
-		Class:     report.Class{Observed: class.Of(&e).String(), Because: class.Because(&e)},
-		Messages:  conn.messages,
+		ID:           "c" + number(conn.id),
+		Transport:    transportNames[conn.transport],
+		Local:        conn.local.String(),
+		Remote:       conn.remote.String(),
+		Peer:         otherPeer,
+		Initiator:    sideName(conn.initiator),
+		Opened:       instant(conn.openedAt),
+		Closed:       instant(conn.closedAt),
+		Class:        report.Class{Observed: class.Of(&e).String(), Because: class.Because(&e)},
+		Messages:     conn.messages,
+		Transactions: conn.sent.N + conn.received.N,
 
 		BytesSent:     max(conn.counts.BytesSent, conn.bytesOut),
 		BytesReceived: max(conn.counts.BytesReceived, conn.bytesIn),

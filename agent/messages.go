@@ -73,7 +73,7 @@ func (c *Core) request(conn *connection, d event.Direction, t event.Time, m *mes
 		}
 	}
 	if m.Method == sipparse.MethodNotify && m.Ended {
-		c.dialogEnded(conn, t, m)
+		c.dialogEnded(conn, d, t, m)
 	}
 }
 
@@ -136,15 +136,16 @@ func (c *Core) response(conn *connection, d event.Direction, t event.Time, m *me
 		conn.neg.Answered(request, t, &tx.Offer, m)
 	}
 	if verdict == transaction.Final {
-		c.followDialog(conn, t, m)
+		c.followDialog(conn, request, t, m)
 	}
 }
 
 // followDialog follows dialogs through final responses: a 2xx to INVITE or
 // SUBSCRIBE forms one (RFC 3261 section 12.1), any final response to BYE ends
-// it (section 15.1.1), and a subscription ends with its time.
-func (c *Core) followDialog(conn *connection, t event.Time, m *message.Message) {
-	id, ok := dialog.Of(m.CallID, m.FromTag, m.ToTag)
+// it (section 15.1.1), and a subscription ends with its time. d is the
+// direction of the request.
+func (c *Core) followDialog(conn *connection, d event.Direction, t event.Time, m *message.Message) {
+	id, ok := dialogOf(d, m)
 	if !ok {
 		return
 	}
@@ -157,17 +158,26 @@ func (c *Core) followDialog(conn *connection, t event.Time, m *message.Message) 
 		switch {
 		case m.Status/100 != 2 || !m.Expires.Valid:
 		case m.Expires.N == 0:
-			c.dialogEnded(conn, t, m)
+			c.dialogEnded(conn, d, t, m)
 		default:
 			c.dialogs.Begin(&conn.dialogs, id, t.Add(time.Duration(m.Expires.N)*time.Second))
 		}
 	case sipparse.MethodBye:
-		c.dialogEnded(conn, t, m)
+		c.dialogEnded(conn, d, t, m)
 	}
 }
 
-func (c *Core) dialogEnded(conn *connection, t event.Time, m *message.Message) {
-	id, ok := dialog.Of(m.CallID, m.FromTag, m.ToTag)
+// dialogOf is the dialog of m, whose request went in direction d: From is its
+// sender's side.
+func dialogOf(d event.Direction, m *message.Message) (dialog.ID, bool) {
+	if d == event.Out {
+		return dialog.Of(m.CallID, m.FromTag, m.ToTag)
+	}
+	return dialog.Of(m.CallID, m.ToTag, m.FromTag)
+}
+
+func (c *Core) dialogEnded(conn *connection, d event.Direction, t event.Time, m *message.Message) {
+	id, ok := dialogOf(d, m)
 	if !ok || !c.dialogs.End(id, t) {
 		return
 	}

@@ -118,6 +118,9 @@ func loadAlone(program string) error {
 		}
 	}
 	collection, err := ebpf.NewCollection(spec)
+	if err != nil && belowFloor(Release()) {
+		return explainLoad(err)
+	}
 	if err != nil {
 		return summary(err)
 	}

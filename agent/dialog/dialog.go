@@ -13,17 +13,19 @@ import (
 
 var seed = maphash.MakeSeed()
 
-// ID stands for a dialog: Call-ID and both tags. Which side a tag belongs to
-// depends on who sends, so the order of the tags does not matter.
+// ID stands for a dialog as one side has it: Call-ID, the tag of the local side
+// and that of the remote side (RFC 3261 section 12). The order matters: where
+// both ends are on this host each has the dialog once, and so has each hop of a
+// proxy.
 type ID uint64
 
 // Of returns the id, and false if a tag or the Call-ID is missing: there is no
 // dialog then (yet).
-func Of(callID, fromTag, toTag []byte) (ID, bool) {
-	if len(callID) == 0 || len(fromTag) == 0 || len(toTag) == 0 {
+func Of(callID, localTag, remoteTag []byte) (ID, bool) {
+	if len(callID) == 0 || len(localTag) == 0 || len(remoteTag) == 0 {
 		return 0, false
 	}
-	tags := maphash.Bytes(seed, fromTag) + maphash.Bytes(seed, toTag)
+	tags := maphash.Bytes(seed, localTag)*31 + maphash.Bytes(seed, remoteTag)
 	return ID(maphash.Bytes(seed, callID)*31 + tags), true
 }
 

@@ -24,6 +24,9 @@ type Connection struct {
 	// the report, of a connection that is still open.
 	IdleSeconds         *float64 `json:"idle_seconds"`
 	PendingTransactions int      `json:"pending_transactions"`
+	// Transactions is how many requests opened one, both ways: no ACK, CANCEL
+	// or repeated request.
+	Transactions uint32 `json:"transactions"`
 
 	Class      Class      `json:"class"`
 	Negotiated Negotiated `json:"negotiated"`
@@ -160,6 +163,8 @@ type Peer struct {
 	HandshakeSecondsSpent      float64  `json:"handshake_seconds_spent"`
 	IdleTimeoutSecondsInferred *float64 `json:"idle_timeout_seconds_inferred"`
 	DuplicatePairs             uint64   `json:"duplicate_pairs"`
+
+	carriers uint64 // connections that carried a request
 }
 
 // Seconds is d as the report gives durations.

@@ -55,16 +55,20 @@ func addressOf(remote string) string {
 }
 
 func (p *Peer) add(c *Connection) {
-	requests := uint64(c.Messages.RequestsSent) + uint64(c.Messages.RequestsReceived)
-	p.Requests += requests
-	if requests > 1 {
+	n := uint64(c.Transactions)
+	p.Requests += n
+	if n > 1 {
 		p.ConnectionsReused++
-		p.RequestsReused += requests - 1
+		p.RequestsReused += n - 1
 	}
-	if c.Opened == nil && c.Closed != nil {
-		p.ConnectFailures++
-	} else if c.Opened != nil {
+	if n > 0 {
+		p.carriers++
+	}
+	switch {
+	case c.Opened != nil:
 		p.ConnectionsOpened++
+	case c.Closed != nil && c.Initiator == "local" && c.HandshakeSeconds == nil && n == 0:
+		p.ConnectFailures++
 	}
 	if c.HandshakeSeconds != nil {
 		p.HandshakeSecondsSpent += *c.HandshakeSeconds
@@ -72,7 +76,7 @@ func (p *Peer) add(c *Connection) {
 }
 
 func (p *Peer) divide() {
-	if p.ConnectionsOpened > 0 {
-		p.RequestsPerConnection = float64(p.Requests) / float64(p.ConnectionsOpened)
+	if p.carriers > 0 {
+		p.RequestsPerConnection = float64(p.Requests) / float64(p.carriers)
 	}
 }
