@@ -87,9 +87,14 @@ func (p *Parser) quick() bool {
 	if b[v] == ' ' {
 		v++
 	}
-	end := control(b, v)
+	// From the start of the line, not from the value: so the next line can be
+	// read before it is known where this value starts.
+	end := control(b, i)
 	for end < len(b) && b[end] == '\t' {
 		end = control(b, end+1)
+	}
+	if end < v {
+		return false
 	}
 	next := end + 2
 	if next >= len(b) || b[end] != '\r' || b[end+1] != '\n' || b[next] == ' ' || b[next] == '\t' {

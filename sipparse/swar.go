@@ -98,6 +98,28 @@ func valueStop(b []byte, i int) int {
 	return run(b, len(b)-len(s), classValue)
 }
 
+// paramEnd returns the index of the first byte at or after i that ends an
+// unquoted parameter, or len(b): what valueStop returns, if i is in front of the
+// name already.
+func paramEnd(b []byte, i int) int {
+	s := b[i:]
+	for len(s) >= 8 {
+		did(8)
+		x := binary.LittleEndian.Uint64(s)
+		m := maskBelow(x, '-') | maskEqual(x, ';')
+		if m == 0 {
+			s = s[8:]
+			continue
+		}
+		k := firstByte(m) & 7
+		if class[s[k]]&classValue == 0 {
+			return len(b) - len(s) + k
+		}
+		s = s[k+1:]
+	}
+	return run(b, len(b)-len(s), classValue)
+}
+
 // control returns the index of the first byte below SP at or after i, or
 // len(b).
 func control(b []byte, i int) int {

@@ -66,30 +66,26 @@ func (v *Via) quick(b []byte, i int) int {
 		if b[i] != ';' {
 			return -1
 		}
+		// Name and end are looked for side by side, not one behind the other.
 		s := i + 1
+		i = paramEnd(w, s)
 		name := word(w, s)
 		m := maskStop(name)
 		if m == 0 { // eight bytes or more
-			i = v.longParam(b, w, s, name)
-			if i < 0 {
+			if !v.longParam(b, s, i, name) {
 				return -1
 			}
 			continue
 		}
 		k := firstByte(m)
 		name = foldWord(name & lowBytes(k))
-		i = s + k
-		value := i
-		hasValue := i < n && b[i] == '='
+		value := s + k
+		hasValue := value < i && b[value] == '='
 		if hasValue {
 			value++
-			i = valueStop(w, value)
-			if i == value {
-				return -1
-			}
 		}
-		if i > n || i < n && b[i] != ';' && b[i] != ',' {
-			return -1
+		if i > n || hasValue == (value == i) || i < n && b[i] != ';' && b[i] != ',' {
+			return -1 // among others: an empty value, or a name with other bytes
 		}
 		switch name {
 		case wordBranch:
@@ -123,23 +119,23 @@ func (v *Via) quick(b []byte, i int) int {
 	return i
 }
 
-// longParam reads the parameter with a name of eight bytes or more at b[s],
-// whose first eight are in word, and returns where it ends; or -1.
-func (v *Via) longParam(b, w []byte, s int, word uint64) int {
+// longParam stores the parameter b[s:end], whose name has eight bytes or more,
+// the first of them in word. It is false if it takes more to read it.
+func (v *Via) longParam(b []byte, s, end int, word uint64) bool {
 	n := len(b)
-	nameEnd := run(w, s+8, classToken)
-	if nameEnd >= n || b[nameEnd] != '=' || nameEnd-s == 10 || !isToken(b[s:s+8]) {
-		return -1
+	if end > n || end < n && b[end] != ';' && b[end] != ',' {
+		return false
 	}
-	i := valueStop(w, nameEnd+1)
-	if i == nameEnd+1 || i > n || i < n && b[i] != ';' && b[i] != ',' {
-		return -1
+	nameEnd := run(b[:end], s, classToken)
+	value := nameEnd + 1
+	if value >= end || b[nameEnd] != '=' || nameEnd-s == len("persistent") {
+		return false
 	}
 	if nameEnd == s+8 && foldWord(word) == wordReceived {
-		if v.HasReceived || b[nameEnd+1] == '[' {
-			return -1
+		if v.HasReceived || b[value] == '[' {
+			return false
 		}
-		v.HasReceived, v.Received = true, b[nameEnd+1:i]
+		v.HasReceived, v.Received = true, b[value:end]
 	}
-	return i
+	return true
 }
