@@ -71,6 +71,9 @@ func (v *Via) quick(b []byte, i int) int {
 		i = paramEnd(w, s)
 		name := word(w, s)
 		m := maskStop(name)
+		if i > n {
+			return -1
+		}
 		if m == 0 { // eight bytes or more
 			if !v.longParam(b, s, i, name) {
 				return -1
@@ -84,7 +87,7 @@ func (v *Via) quick(b []byte, i int) int {
 		if hasValue {
 			value++
 		}
-		if i > n || hasValue == (value == i) || i < n && b[i] != ';' && b[i] != ',' {
+		if hasValue == (value == i) || i < n && b[i] != ';' && b[i] != ',' {
 			return -1 // among others: an empty value, or a name with other bytes
 		}
 		switch name {
@@ -123,7 +126,7 @@ func (v *Via) quick(b []byte, i int) int {
 // the first of them in word. It is false if it takes more to read it.
 func (v *Via) longParam(b []byte, s, end int, word uint64) bool {
 	n := len(b)
-	if end > n || end < n && b[end] != ';' && b[end] != ',' {
+	if end < n && b[end] != ';' && b[end] != ',' {
 		return false
 	}
 	nameEnd := run(b[:end], s, classToken)
