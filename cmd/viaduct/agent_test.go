@@ -24,7 +24,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
+	"github.com/viaduct-project/viaduct/bpf"
 	"github.com/viaduct-project/viaduct/exporter"
+	"github.com/viaduct-project/viaduct/internal/live"
 	"github.com/viaduct-project/viaduct/internal/testutil"
 )
 
@@ -117,6 +119,33 @@ func TestAgentAsksForPasswords(t *testing.T) {
 	a.url = strings.Replace(a.url, "http://", "http://scraper:test@", 1)
 	if status, _ := a.get("/metrics"); status != 200 {
 		t.Errorf("with a password: status %d", status)
+	}
+}
+
+// Counters that stand still deceive: an agent that cannot read must end, for
+// its supervisor to see.
+func TestAgentEndsWhenReadingFails(t *testing.T) {
+	testutil.RequireRoot(t)
+	w := got(live.Start(live.Options{})).orFail(t)
+	defer w.Close()
+	listener := got(net.Listen("tcp4", "127.0.0.1:0")).orFail(t)
+	var why error
+	a := startAgent(t, func(log io.Writer, ended chan<- int) {
+		go func() {
+			logger := slog.New(slog.NewTextHandler(log, nil))
+			why = new(agentCommand).serve(t.Context(), logger, listener, w, nil)
+			ended <- exitUnable
+		}()
+	})
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := ready(t.Context(), w); err == nil {
+		t.Error("ready, although nothing is attached")
+	}
+	a.end()
+	if !errors.Is(why, bpf.ErrClosed) {
+		t.Errorf("it ended because of %v", why)
 	}
 }
 
