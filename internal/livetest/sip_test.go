@@ -4,6 +4,7 @@ package livetest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -151,3 +152,30 @@ func (n *namespace) dial(t *testing.T, local, remote netip.AddrPort) *net.TCPCon
 }
 
 func addrOf(a net.Addr) netip.AddrPort { return netip.MustParseAddrPort(a.String()) }
+
+// listen makes a plain TCP listener in n.
+func (n *namespace) listen(t *testing.T, local netip.AddrPort) *net.TCPListener {
+	t.Helper()
+	var listener net.Listener
+	n.do(t, func() {
+		var config net.ListenConfig
+		config.SetMultipathTCP(false)
+		var err error
+		if listener, err = config.Listen(context.Background(), "tcp", local.String()); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Cleanup(func() { listener.Close() })
+	return listener.(*net.TCPListener)
+}
+
+func accept(t *testing.T, listener *net.TCPListener) *net.TCPConn {
+	t.Helper()
+	listener.SetDeadline(time.Now().Add(patience))
+	c, err := listener.AcceptTCP()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
