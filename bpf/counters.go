@@ -16,8 +16,6 @@ type Counters struct {
 
 	OutOfWindow   uint64 // segments that TCP would not accept
 	Retransmitted uint64 // segments seen before
-	Segments      uint64 // payload records delivered
-	LifeRecords   uint64 // life-cycle records delivered
 }
 
 // slots says which counter of the programs goes where.
@@ -31,8 +29,6 @@ func (c *Counters) slots() map[programsCounter]*uint64 {
 		programsCounterCOUNT_NO_STORAGE:      &c.NoStorage,
 		programsCounterCOUNT_OUT_OF_WINDOW:   &c.OutOfWindow,
 		programsCounterCOUNT_RETRANSMITTED:   &c.Retransmitted,
-		programsCounterCOUNT_SEGMENTS:        &c.Segments,
-		programsCounterCOUNT_LIFE_RECORDS:    &c.LifeRecords,
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 type Options struct {
 	Ports     []uint16 // SIP is taken for granted here; default 5060 and 5061
 	TLSPorts  []uint16 // of these, taken for TLS until a byte is seen; default 5061
-	RingBytes int      // a power of two and a multiple of the page size; default 8 MiB
+	RingBytes int      // a power of two and a multiple of the page size; default 16 MiB
 	Cgroup    string   // root of the cgroup v2 hierarchy; default: looked up in mountinfo
 }
 
@@ -30,7 +30,7 @@ func (o Options) withDefaults() Options {
 		o.TLSPorts = []uint16{5061}
 	}
 	if o.RingBytes == 0 {
-		o.RingBytes = 8 << 20
+		o.RingBytes = largeRing
 	}
 	return o
 }
@@ -86,14 +86,24 @@ func (p *Probes) load(o Options) error {
 	if err := spec.Variables["packet_knows_process"].Set(b2u(knows)); err != nil {
 		return fmt.Errorf("set packet_knows_process: %w", err)
 	}
-	// A full ring must not be needed to wake the reader, however small it is.
-	if err := spec.Variables["wake_bytes"].Set(uint64(min(o.RingBytes/8, 256<<10))); err != nil {
+	if err := spec.Variables["wake_bytes"].Set(wakeBytes(o.RingBytes)); err != nil {
 		return fmt.Errorf("set wake_bytes: %w", err)
 	}
 	if err := spec.LoadAndAssign(&p.objects, nil); err != nil {
 		return fmt.Errorf("load the programs: %w", explainLoad(err))
 	}
 	return p.SetPorts(o.Ports)
+}
+
+// A ring of largeRing takes what a host can send in the tenth of a second that
+// passes at most between two looks of the reader; a smaller one has to wake it.
+const largeRing = 16 << 20
+
+func wakeBytes(ring int) uint64 {
+	if ring >= largeRing {
+		return 0
+	}
+	return uint64(min(ring/8, 256<<10))
 }
 
 // SetPorts replaces the ports on which SIP is taken for granted, for sockets

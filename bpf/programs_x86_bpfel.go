@@ -23,10 +23,8 @@ const (
 	programsCounterCOUNT_UNREADABLE      programsCounter = 4
 	programsCounterCOUNT_NO_STORAGE      programsCounter = 5
 	programsCounterCOUNT_OUT_OF_WINDOW   programsCounter = 6
-	programsCounterCOUNT_SEGMENTS        programsCounter = 7
-	programsCounterCOUNT_LIFE_RECORDS    programsCounter = 8
-	programsCounterCOUNT_RETRANSMITTED   programsCounter = 9
-	programsCounterCOUNTERS              programsCounter = 10
+	programsCounterCOUNT_RETRANSMITTED   programsCounter = 7
+	programsCounterCOUNTERS              programsCounter = 8
 )
 
 type programsDataRecord struct {

@@ -51,6 +51,7 @@ type helperResult struct {
 			RemotePort uint16
 			Pad        uint32
 		}
+		TimeNs        uint64
 		PayloadOffset uint32
 		PayloadLength uint32
 		Seq           uint32

@@ -7,8 +7,9 @@
 
 /*
  * Records wake the reader only once this many bytes wait for it: a wake-up for
- * each record costs nine times what the record does. The reader also looks
- * every few milliseconds on its own.
+ * each record costs nine times what the record does. 0: never, where the ring is
+ * so large that the reader's own look every few milliseconds is enough, and
+ * asking how full it is would only cost.
  */
 const volatile __u64 wake_bytes = 256 * 1024;
 

@@ -37,15 +37,17 @@ static __always_inline void copy_v6(__u8 to[16], const __u32 from[4])
 
 static __always_inline __u64 wake_flags(void)
 {
+	if (!wake_bytes)
+		return BPF_RB_NO_WAKEUP;
 	if (bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) >= wake_bytes)
 		return BPF_RB_FORCE_WAKEUP;
 	return BPF_RB_NO_WAKEUP;
 }
 
 static __always_inline void fill_head(struct record_head *head, __u8 kind, __u8 protocol,
-				      const struct sock_state *state, const struct ends *ends)
+				      const struct sock_state *state, const struct ends *ends, __u64 time_ns)
 {
-	head->time_ns = bpf_ktime_get_boot_ns();
+	head->time_ns = time_ns;
 	head->cookie = state->cookie;
 	head->netns = state->netns;
 	head->kind = kind;
@@ -116,12 +118,11 @@ static __always_inline bool emit_life(__u8 kind, __u8 direction, __u8 protocol,
 		count(COUNT_RING_FULL_LIFE, 1);
 		return false;
 	}
-	fill_head(&record->head, kind, protocol, state, ends);
+	fill_head(&record->head, kind, protocol, state, ends, bpf_ktime_get_boot_ns());
 	record->head.direction = direction;
 	fill_life(record, state);
 	fill_figures(record, sk);
 	bpf_ringbuf_submit(record, wake_flags());
-	count(COUNT_LIFE_RECORDS, 1);
 	return true;
 }
 

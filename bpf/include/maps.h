@@ -136,8 +136,6 @@ enum counter {
 	COUNT_UNREADABLE,      /* a packet whose headers or payload could not be read */
 	COUNT_NO_STORAGE,      /* no memory for a socket's state */
 	COUNT_OUT_OF_WINDOW,   /* segments that TCP will not accept */
-	COUNT_SEGMENTS,        /* payload records delivered */
-	COUNT_LIFE_RECORDS,    /* life-cycle records delivered */
 	COUNT_RETRANSMITTED,   /* segments seen before, not copied again */
 	COUNTERS,
 };
@@ -150,6 +148,7 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
+/* Losses: exact, also when a softirq interrupts on the same CPU. */
 static __always_inline void count(enum counter which, __u64 n)
 {
 	__u32 key = which;

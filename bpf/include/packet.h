@@ -12,6 +12,7 @@
 
 struct packet {
 	struct ends ends;
+	__u64 time_ns; /* when it passed, if it has payload */
 	__u32 payload_offset;
 	__u32 payload_length;
 	__u32 seq; /* TCP: of the first payload byte */

@@ -33,7 +33,7 @@ static __always_inline void fill_data(struct data_record *record, struct sock_st
 {
 	__u8 lost = in ? SOCK_LOST_IN : SOCK_LOST_OUT;
 
-	fill_head(&record->head, RECORD_DATA, packet->protocol, state, &packet->ends);
+	fill_head(&record->head, RECORD_DATA, packet->protocol, state, &packet->ends, packet->time_ns);
 	record->head.direction = in ? DIRECTION_IN : DIRECTION_OUT;
 	if (state->flags & lost) {
 		record->head.flags |= RECORD_LOST;
@@ -66,7 +66,6 @@ static __always_inline void fill_data(struct data_record *record, struct sock_st
 			return false;                                                           \
 		}                                                                               \
 		bpf_ringbuf_submit(record, wake_flags());                                       \
-		count(COUNT_SEGMENTS, 1);                                                       \
 		return true;                                                                    \
 	}
 

@@ -87,7 +87,7 @@ static __always_inline void write_figures(struct seq_file *seq, const struct soc
 {
 	struct life_record record = {};
 
-	fill_head(&record.head, RECORD_FIGURES, sk->sk_protocol, state, ends);
+	fill_head(&record.head, RECORD_FIGURES, sk->sk_protocol, state, ends, bpf_ktime_get_boot_ns());
 	fill_life(&record, state);
 	fill_figures(&record, sk);
 	bpf_seq_write(seq, &record, sizeof(record));

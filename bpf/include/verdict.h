@@ -105,7 +105,6 @@ static __always_inline void emit_head(struct sock_state *state, const struct pac
 	record->captured_bytes = head->length;
 	__builtin_memcpy(record + 1, head->bytes, HEAD_BYTES);
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
-	count(COUNT_SEGMENTS, 1);
 }
 
 static __always_inline void accept_sip(struct bpf_sock *sk, struct sock_state *state,

@@ -125,9 +125,9 @@ static __always_inline void watch_stream(struct __sk_buff *skb, struct bpf_sock 
 	}
 	state->flags |= SOCK_SPOKE;
 	if (in)
-		state->last_in_ns = bpf_ktime_get_boot_ns();
+		state->last_in_ns = packet->time_ns;
 	else
-		state->last_out_ns = bpf_ktime_get_boot_ns();
+		state->last_out_ns = packet->time_ns;
 	if (state->verdict == VERDICT_UNDECIDED)
 		decide_stream(skb, sk, state, packet, in);
 	if (state->verdict != VERDICT_SIP)
@@ -176,6 +176,7 @@ static __always_inline int watch(struct __sk_buff *skb, bool in)
 	}
 	if (!packet.payload_length)
 		return PASS;
+	packet.time_ns = bpf_ktime_get_boot_ns();
 	if (packet.protocol == IPPROTO_UDP)
 		watch_datagram(skb, sk, state, &packet, in);
 	else if (state->role != ROLE_LISTEN)

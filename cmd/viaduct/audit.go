@@ -27,7 +27,7 @@ type auditCommand struct {
 // probeFlags are shared by the commands that load the probes.
 type probeFlags struct {
 	Port     []uint16 `name:"port" help:"A port that carries SIP for sure, instead of 5060 and 5061. Elsewhere SIP is found by its content. Repeatable." placeholder:"PORT"`
-	RingSize int      `help:"Bytes of the buffer between kernel and agent, a power of two." default:"8388608" placeholder:"BYTES"`
+	RingSize int      `help:"Bytes of the buffer between kernel and agent, a power of two." default:"16777216" placeholder:"BYTES"`
 }
 
 func (f probeFlags) options() (bpf.Options, error) {
