@@ -20,9 +20,13 @@ fi
 go test -mod=mod -tags "$tags" -c -o "$dir/bench.test" .
 i=0
 while [ "$i" -lt "$rounds" ]; do
-	"$dir/bench.test" -test.run '^$' -test.bench . -test.benchtime 0.3s
+	"$dir/bench.test" -test.run '^$' -test.bench . -test.benchtime 0.3s >>"$dir/out" 2>&1 || {
+		echo "a round failed:" >&2
+		tail -n 20 "$dir/out" >&2
+		exit 1
+	}
 	i=$((i + 1))
-done >"$dir/out"
+done
 awk '
 /^Benchmark/ {
 	name = $1; sub(/-[0-9]+$/, "", name); sub(/^Benchmark[A-Za-z]*\//, "", name)

@@ -48,11 +48,26 @@ func (l *TagList) Next() []byte {
 
 // HasTag reports whether tag, in any case, is an element of the list in value.
 func HasTag(value []byte, tag string) bool {
-	l := Tags(value)
-	for t := l.Next(); t != nil; t = l.Next() {
-		if foldEqualAny(t, tag) {
-			return true
+	for i := 0; i < len(value); {
+		// The usual list has the tag, a comma or nothing behind it, and at most
+		// one space in front.
+		e := run(value, i, classToken)
+		if e > i && (e == len(value) || value[e] == ',') {
+			if foldEqualAny(value[i:e], tag) {
+				return true
+			}
+			if i = e + 1; i < len(value) && value[i] == ' ' {
+				i++
+			}
+			continue
 		}
+		l := TagList{b: value, pos: i}
+		for t := l.Next(); t != nil; t = l.Next() {
+			if foldEqualAny(t, tag) {
+				return true
+			}
+		}
+		return false
 	}
 	return false
 }

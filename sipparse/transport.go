@@ -35,29 +35,23 @@ func (t Transport) String() string {
 
 // LookupTransport returns the Transport that token names, or TransportUnknown.
 func LookupTransport(token []byte) Transport {
+	if len(token) == 3 {
+		switch uint32(token[0]|0x20) | uint32(token[1]|0x20)<<8 | uint32(token[2]|0x20)<<16 {
+		case 'u' | 'd'<<8 | 'p'<<16:
+			return TransportUDP
+		case 't' | 'c'<<8 | 'p'<<16:
+			return TransportTCP
+		case 't' | 'l'<<8 | 's'<<16:
+			return TransportTLS
+		case 'w' | 's'<<8 | 's'<<16:
+			return TransportWSS
+		}
+		return TransportUnknown
+	}
 	switch len(token) {
 	case 2:
 		if foldEqual(token, "ws") {
 			return TransportWS
-		}
-	case 3:
-		switch token[1] | 0x20 {
-		case 'd':
-			if foldEqual(token, "udp") {
-				return TransportUDP
-			}
-		case 'c':
-			if foldEqual(token, "tcp") {
-				return TransportTCP
-			}
-		case 'l':
-			if foldEqual(token, "tls") {
-				return TransportTLS
-			}
-		case 's':
-			if foldEqual(token, "wss") {
-				return TransportWSS
-			}
 		}
 	case 4:
 		if foldEqual(token, "sctp") {
