@@ -32,7 +32,7 @@ func (f *Framer) answer(item *Item) bool {
 	return false
 }
 
-// flush decides what can be decided when nothing more comes for now.
+// flush decides what can be decided when the peer has paused.
 func (f *Framer) flush(item *Item) bool {
 	switch f.state {
 	case atBoundary:

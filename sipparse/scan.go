@@ -44,8 +44,6 @@ func contains(set string, b byte) bool {
 	return false
 }
 
-func is(b byte, c uint8) bool { return class[b]&c != 0 }
-
 // run returns the index of the first byte at or after i that is not of class
 // c, or len(b).
 func run(b []byte, i int, c uint8) int {
