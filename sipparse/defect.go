@@ -132,7 +132,7 @@ func (d *Defects) add(code Code, offset int) {
 	}
 	d.set |= 1 << code
 	if d.n < defectPlaces {
-		d.code[d.n], d.offset[d.n] = code, uint32(min(offset, 1<<32-1))
+		d.code[d.n], d.offset[d.n] = code, uint32(min(uint64(offset), 1<<32-1))
 		d.n++
 	}
 }
