@@ -38,9 +38,10 @@ lint: ## gofmt, vet, staticcheck
 
 test-go: build ## all Go tests, the live ones too; a skip is a failure (root)
 	VIADUCT_STRICT=1 go test ./...
+	go test -tags countwork -run TestWorkIsLinear ./sipparse
 
 test-bench-module: ## sipparse against another parser
-	cd bench && CGO_ENABLED=1 go test ./...
+	cd bench && CGO_ENABLED=1 go test -tags cpeers ./...
 
 fuzz: ## every fuzz target, a minute in all
 	scripts/fuzz-sipparse.sh 40

@@ -22,13 +22,6 @@ import (
 // asViaduct in the environment makes the test binary be viaduct.
 const asViaduct = "VIADUCT_TEST_AS_VIADUCT"
 
-func TestMain(m *testing.M) {
-	if os.Getenv(asViaduct) != "" {
-		main()
-	}
-	os.Exit(m.Run())
-}
-
 // viaductProcess returns the command line, not yet started, of viaduct under
 // another program, if there is one.
 func viaductProcess(t *testing.T, under []string, args ...string) *exec.Cmd {

@@ -25,8 +25,14 @@ func run() error {
 	fmt.Println("| what | measured | goal |\n|---|---|---|")
 	for _, measure := range []func() error{
 		packets,
-		func() error { return perMessage(viaduct) },
-		func() error { return callRate(viaduct) },
+		func() error { return perMessage(viaduct, 1_000) },
+		func() error { return perMessage(viaduct, 5_000) },
+		func() error {
+			return callRate("saturated, caller and answerer on one CPU, viaduct on another", viaduct, first, second)
+		},
+		func() error {
+			return callRate("saturated, all three on the same two CPUs", viaduct, anywhere, anywhere)
+		},
 	} {
 		if err := measure(); err != nil {
 			return err

@@ -18,10 +18,10 @@ const (
 	address    = "127.77.0.2"
 	portOfUAS  = "5060"
 	perCall    = 6 // INVITE, 100/180, 200, ACK, BYE, 200 as sipp's built-in scenarios play them
-	callsTimed = 10_000
-	rateTimed  = 1_000
 	rounds     = 5
-	callsRaced = 20_000
+	callsRaced = 50_000
+
+	secondsTimed = 10
 )
 
 // sipOfLength is a request with as many bytes, most of them in a header field
@@ -35,9 +35,25 @@ func sipOfLength(n int) []byte {
 	return []byte(head + strings.Repeat("f", n-len(head)-len(tail)) + tail)
 }
 
+// cpus is a list as taskset takes it: where a process may run.
+type cpus string
+
+const (
+	anywhere cpus = ""
+	first    cpus = "0"
+	second   cpus = "1"
+)
+
+func (c cpus) command(name string, args ...string) *exec.Cmd {
+	if c == anywhere {
+		return exec.Command(name, args...)
+	}
+	return exec.Command("taskset", append([]string{"-c", string(c), name}, args...)...)
+}
+
 // answering starts sipp's built-in answerer and returns what stops it.
-func answering() (stop func(), err error) {
-	uas := exec.Command("sipp", "-sn", "uas", "-t", "t1", "-i", address, "-p", portOfUAS, "-nostdin")
+func answering(on cpus) (stop func(), err error) {
+	uas := on.command("sipp", "-sn", "uas", "-t", "t1", "-i", address, "-p", portOfUAS, "-nostdin")
 	uas.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := uas.Start(); err != nil {
 		return nil, fmt.Errorf("start sipp: %w; scripts/setup.sh installs it", err)
@@ -69,8 +85,8 @@ func waitListening(pid int) error {
 }
 
 // calling runs n calls, at most at the rate given, and returns how long it took.
-func calling(n, rate int) (time.Duration, error) {
-	uac := exec.Command("sipp", "-sn", "uac", "-t", "t1", "-i", address, "-m", strconv.Itoa(n),
+func calling(on cpus, n, rate int) (time.Duration, error) {
+	uac := on.command("sipp", "-sn", "uac", "-t", "t1", "-i", address, "-m", strconv.Itoa(n),
 		"-r", strconv.Itoa(rate), "-l", "200", "-nostdin", address+":"+portOfUAS)
 	var out bytes.Buffer
 	uac.Stdout, uac.Stderr = &out, &out
@@ -84,8 +100,8 @@ func calling(n, rate int) (time.Duration, error) {
 // watcher is a running audit.
 type watcher struct{ *exec.Cmd }
 
-func startAudit(viaduct string) (watcher, error) {
-	audit := exec.Command(viaduct, "audit", "--format", "json", "--output", "/dev/null")
+func startAudit(on cpus, viaduct string) (watcher, error) {
+	audit := on.command(viaduct, "audit", "--format", "json", "--output", "/dev/null")
 	audit.Stderr = os.Stderr
 	audit.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := audit.Start(); err != nil {
@@ -109,31 +125,32 @@ func (w watcher) stop() (time.Duration, error) {
 // perMessage divides the CPU time of an audit by the messages of the calls that
 // it watched, both ends of which are on this host. An audit that watched
 // nothing for as long is taken off: its start is no cost of a message.
-func perMessage(viaduct string) error {
-	stop, err := answering()
+func perMessage(viaduct string, rate int) error {
+	stop, err := answering(anywhere)
 	if err != nil {
 		return err
 	}
 	defer stop()
+	calls := rate * secondsTimed
 	var each []float64
 	for range rounds {
-		busy, took, err := watched(viaduct, func() (time.Duration, error) { return calling(callsTimed, rateTimed) })
+		busy, took, err := watched(anywhere, viaduct, func() (time.Duration, error) { return calling(anywhere, calls, rate) })
 		if err != nil {
 			return err
 		}
-		idle, _, err := watched(viaduct, func() (time.Duration, error) { time.Sleep(took); return took, nil })
+		idle, _, err := watched(anywhere, viaduct, func() (time.Duration, error) { time.Sleep(took); return took, nil })
 		if err != nil {
 			return err
 		}
-		each = append(each, float64(busy-idle)/1e3/float64(callsTimed*perCall))
+		each = append(each, float64(busy-idle)/1e3/float64(calls*perCall))
 	}
-	row(fmt.Sprintf("agent CPU for one SIP message, seen at both ends (%d calls, %d a second)", callsTimed, rateTimed),
+	row(fmt.Sprintf("agent CPU for one SIP message, read at both ends, at %d calls a second", rate),
 		fmt.Sprintf("%.1f µs", median(each)), "10 µs")
 	return nil
 }
 
-func watched(viaduct string, f func() (time.Duration, error)) (cpu, took time.Duration, err error) {
-	w, err := startAudit(viaduct)
+func watched(on cpus, viaduct string, f func() (time.Duration, error)) (cpu, took time.Duration, err error) {
+	w, err := startAudit(on, viaduct)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -142,26 +159,29 @@ func watched(viaduct string, f func() (time.Duration, error)) (cpu, took time.Du
 	return cpu, took, errors.Join(err, stopErr)
 }
 
-// callRate races sipp with and without an audit beside it, in turn.
-func callRate(viaduct string) error {
-	stop, err := answering()
+// callRate races sipp, as fast as it goes, with and without an audit beside it,
+// in turn.
+func callRate(what string, viaduct string, peers, agent cpus) error {
+	stop, err := answering(peers)
 	if err != nil {
 		return err
 	}
 	defer stop()
+	race := func() (time.Duration, error) { return calling(peers, callsRaced, 1_000_000) }
 	var slower, alone []float64
 	for range rounds {
-		without, err := calling(callsRaced, 100_000)
+		without, err := race()
 		if err != nil {
 			return err
 		}
-		_, with, err := watched(viaduct, func() (time.Duration, error) { return calling(callsRaced, 100_000) })
+		_, with, err := watched(agent, viaduct, race)
 		if err != nil {
 			return err
 		}
-		slower = append(slower, (float64(with)/float64(without)-1)*100)
+		slower = append(slower, (1-float64(without)/float64(with))*100)
 		alone = append(alone, callsRaced/without.Seconds())
 	}
-	row("sipp's TCP call rate, caller and answerer on this host", fmt.Sprintf("%.1f %% lower (%.0f calls a second without)", median(slower), median(alone)), "under 3 %")
+	row("sipp's TCP call rate, "+what,
+		fmt.Sprintf("%.1f %% lower (%.0f calls a second without)", median(slower), median(alone)), "under 3 %")
 	return nil
 }
