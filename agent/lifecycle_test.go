@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -157,9 +158,7 @@ func TestMissingAndDoubleRecords(t *testing.T) {
 			exchange(c.Open(), event.Out, options)
 			c.FIN(event.In)
 			c.Close(event.Remote, event.FIN)
-			for _, e := range s.Events {
-				s.Events = append(s.Events, e)
-			}
+			s.Events = slices.Concat(s.Events, s.Events)
 		}, opened, 1, "unidirectional-ephemeral"},
 		{"Opened lost", func(s *script.Script, c *script.Conn) {
 			c.Open()

@@ -144,14 +144,14 @@ func TestFlowsOfASocket(t *testing.T) {
 	for _, c := range []*script.Conn{a, b} {
 		exchange(c, event.In, script.Msg{Method: "OPTIONS"})
 	}
-	core, r := play(t, s)
+	_, r := play(t, s)
 	if len(r.Connections) != 2 || r.Connections[0].Process.Name != "proxy" || r.Connections[1].Close != nil {
 		t.Fatalf("%+v", r.Connections)
 	}
 	s.Wait(4 * time.Minute)
 	exchange(a, event.In, script.Msg{Method: "OPTIONS", Branch: "again"})
 	s.Wait(time.Minute)
-	core, r = play(t, s)
+	core, r := play(t, s)
 	if r.Connections[0].Close != nil {
 		t.Errorf("a flow with traffic ended: %+v", r.Connections[0].Close)
 	}
