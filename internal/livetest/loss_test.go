@@ -123,14 +123,7 @@ func udpPair(t *testing.T, l *link, d event.Direction, within func(func())) (sen
 	}
 	enter(d == event.In, func() { receiver = open(l.b, b, a) })
 	enter(d == event.Out, func() { sender = open(l.a, a, b) })
-	raw, err := receiver.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 64<<20) })
-	if err != nil {
-		t.Fatal(err)
-	}
+	control(t, receiver, func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 64<<20) })
 	return sender, receiver
 }
 
@@ -169,19 +162,20 @@ func (w *watch) overload(send func()) {
 	})
 }
 
-// lossStands waits until the reader has caught up: the kernel has delivered as
-// many records as the core has taken.
+// lossStands waits until the reader has caught up: the ring is empty, and what
+// the core has taken has not changed since the look before.
 func (w *watch) lossStands() bpf.Counters {
 	w.t.Helper()
-	var c bpf.Counters
+	before := ^uint64(0)
 	until(w.t, func() string {
-		c = w.counters()
-		if taken := w.Metrics().Events[event.Data]; taken != c.Segments {
-			return fmt.Sprintf("%d of %d segments taken", taken, c.Segments)
+		waiting, taken := w.Probes().Waiting(), w.Metrics().Events[event.Data]
+		if caughtUp := waiting == 0 && taken == before; !caughtUp {
+			before = taken
+			return fmt.Sprintf("%d bytes wait, %d segments taken", waiting, taken)
 		}
 		return ""
 	})
-	return c
+	return w.counters()
 }
 
 // TestLossOfStream: the bytes that the core misses in a stream are those that
