@@ -179,3 +179,28 @@ func accept(t *testing.T, listener *net.TCPListener) *net.TCPConn {
 	t.Cleanup(func() { c.Close() })
 	return c
 }
+
+// datagrams makes a UDP socket in n that is bound, and datagram one that is
+// connected.
+func (n *namespace) datagrams(t *testing.T, local netip.AddrPort) *net.UDPConn {
+	t.Helper()
+	return n.udp(t, func() (*net.UDPConn, error) { return net.ListenUDP("udp", net.UDPAddrFromAddrPort(local)) })
+}
+
+func (n *namespace) datagram(t *testing.T, remote netip.AddrPort) *net.UDPConn {
+	t.Helper()
+	return n.udp(t, func() (*net.UDPConn, error) { return net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(remote)) })
+}
+
+func (n *namespace) udp(t *testing.T, open func() (*net.UDPConn, error)) *net.UDPConn {
+	t.Helper()
+	var c *net.UDPConn
+	n.do(t, func() {
+		var err error
+		if c, err = open(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Cleanup(func() { c.Close() })
+	return c
+}
