@@ -38,6 +38,9 @@ typedef __u8 bool;
 /* include/net/sock.h, enum sock_flags: a FIN was received. */
 #define SOCK_DONE_BIT 1
 
+/* include/linux/sched.h: a kernel thread. */
+#define PF_KTHREAD 0x00200000
+
 /* include/net/tcp_states.h, as the kernel numbers them. */
 enum {
 	TCP_ESTABLISHED = 1,
@@ -139,6 +142,7 @@ struct socket {
 struct file;
 
 struct task_struct {
+	unsigned int flags;
 	struct task_struct *group_leader;
 	int tgid;
 	char comm[16];

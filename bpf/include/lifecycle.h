@@ -24,13 +24,16 @@ static __always_inline void ends_of(struct ends *ends, struct sock *sk)
 
 /*
  * The current task is the owner on edges that only its own system call can
- * cause. Name and pid are the thread group's: what ps shows.
+ * cause, or that a kernel thread makes for it later (MPTCP sends its FINs so).
+ * Name and pid are the thread group's: what ps shows.
  */
 static __always_inline void own_by_current(struct sock_state *state)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
 	__u32 pid = task->tgid;
 
+	if (task->flags & PF_KTHREAD)
+		return;
 	if (state->owner.pid && state->owner.pid != pid)
 		state->flags |= SOCK_OWNER_NEW;
 	state->owner.pid = pid;
