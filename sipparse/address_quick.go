@@ -24,46 +24,27 @@ const (
 // or -1, and then a holds nothing of value.
 func (a *Address) quick(b []byte, i int) int {
 	n, start := len(b), i
-	if n-i < 8 || cap(b)-n < quickSlack {
+	if i < 0 || i > n-8 || cap(b)-n < quickSlack {
 		return -1
 	}
-	w := b[:n+quickSlack]
 	if b[i] != '<' {
-		if i = a.quickName(b, i); i < 0 {
+		if i = quickName(b, i); i < 0 {
 			return -1
 		}
+		a.DisplayName = trimName(b[start:i])
 	}
-	if i = a.quickURI(b, w, i+1); i < 0 {
+	if i = a.quickURI(b, i+1); i < 0 {
 		return -1
 	}
 	a.Bracketed = true
 	params := i
-	var p paramWord
 	for i < n && b[i] != ',' {
-		end := quickParam(b, w, i, &p)
-		if end < 0 {
+		if i = a.quickParam(b, i); i < 0 {
 			return -1
 		}
-		switch p.word {
-		case wordTag:
-			if a.Tag != nil || !p.hasValue {
-				return -1
-			}
-			a.Tag = b[p.value:p.valueEnd]
-		case wordExpires:
-			if !a.Expires.quick(b[p.value:p.valueEnd], p.hasValue, math.MaxUint32) {
-				return -1
-			}
-		case wordRegID:
-			if !a.RegID.quick(b[p.value:p.valueEnd], p.hasValue, math.MaxInt32) {
-				return -1
-			}
-		default:
-			if p.nameEnd-p.name == lenInstance || !isToken(b[p.name:p.nameEnd]) {
-				return -1
-			}
-		}
-		i = end
+	}
+	if i > n {
+		return -1
 	}
 	if params < i {
 		a.Params = b[params:i]
@@ -72,75 +53,120 @@ func (a *Address) quick(b []byte, i int) int {
 	return i
 }
 
+// quickParam reads the parameter at b[i], which must be a semicolon, and returns
+// where it ends, which may be behind b; or -1.
+func (a *Address) quickParam(b []byte, i int) int {
+	if b[i] != ';' {
+		return -1
+	}
+	i++
+	x := word(b, i)
+	m := maskStop(x)
+	nameEnd := i + firstByte(m)
+	if m == 0 {
+		if nameEnd = run(b, i, classToken); nameEnd < i+8 { // the rest is behind b
+			return -1
+		}
+	} else {
+		hasValue := byteAt(x, nameEnd-i) == '='
+		switch foldWord(x & lowBytes(nameEnd-i)) {
+		case wordTag:
+			value := i + len("tag=")
+			i = valueStop(b, value)
+			if a.Tag != nil || !hasValue || i == value || i > len(b) {
+				return -1
+			}
+			a.Tag = b[value:i]
+			return i
+		case wordExpires:
+			return a.Expires.quick(b, i+len("expires"), hasValue, math.MaxUint32)
+		case wordRegID:
+			return a.RegID.quick(b, i+len("reg-id"), hasValue, math.MaxInt32)
+		}
+		if nameEnd > len(b) || !isToken(b[i:nameEnd]) {
+			return -1
+		}
+	}
+	if nameEnd-i == lenInstance {
+		return -1
+	}
+	if nameEnd == len(b) || b[nameEnd] != '=' {
+		return nameEnd
+	}
+	value := nameEnd + 1
+	if i = valueStop(b, value); i == value {
+		return -1
+	}
+	return i
+}
+
 // quickName reads a display name of tokens, or in quotes without an escape, and
-// returns the index of the bracket behind it.
-func (a *Address) quickName(b []byte, i int) int {
-	s := i
+// returns the index of the bracket behind it, or -1.
+func quickName(b []byte, i int) int {
 	if b[i] == '"' {
 		for i++; i < len(b) && b[i] != '"'; i++ {
 			if b[i] == '\\' {
 				return -1
 			}
 		}
-		a.DisplayName = b[s+1 : min(i, len(b))]
 		i++
 		if i < len(b) && b[i] == ' ' {
 			i++
 		}
-		if i >= len(b) || b[i] != '<' {
-			return -1
+	} else {
+		for i < len(b) && (class[b[i]]&classToken != 0 || b[i] == ' ') {
+			i++
 		}
-		return i
 	}
-	for i < len(b) && (class[b[i]]&classToken != 0 || b[i] == ' ') {
-		i++
-	}
-	if i == len(b) || b[i] != '<' {
+	if i >= len(b) || b[i] != '<' {
 		return -1
 	}
-	e := i
-	for e > s && b[e-1] == ' ' {
-		e--
-	}
-	a.DisplayName = b[s:e]
 	return i
+}
+
+// trimName returns the text of what quickName read.
+func trimName(name []byte) []byte {
+	for len(name) > 0 && name[len(name)-1] == ' ' {
+		name = name[:len(name)-1]
+	}
+	if len(name) > 1 && name[0] == '"' {
+		name = name[1 : len(name)-1]
+	}
+	return name
 }
 
 // quickURI reads a SIP URI and the bracket behind it, and returns the index
 // after that.
-func (a *Address) quickURI(b, w []byte, i int) int {
+func (a *Address) quickURI(b []byte, i int) int {
 	n, s := len(b), i
-	if i+4 > n || uint32(word(w, i)) != wordSIP {
+	if i < 0 || i > n-6 || uint32(word(b, i)) != wordSIP {
 		return -1
 	}
-	a.Scheme, a.SchemeName = SchemeSIP, b[i:i+3]
-	i += 4
-	h := i
-	if b[min(i, n-1)] == '+' {
+	h := i + 4
+	i = h
+	if b[i] == '+' { // of a telephone number
 		i++
 	}
-	if i = hostEnd(w, i); i < n && b[i] == '@' {
+	if i = hostEnd(b, i); i < n && b[i] == '@' {
 		a.User = b[h:i]
 		h = i + 1
-		i = hostEnd(w, h)
+		i = hostEnd(b, h)
 	}
 	if i >= n || i == h || b[h] == '+' {
 		return -1
 	}
-	a.Host = b[h:i]
+	a.Scheme, a.SchemeName, a.Host = SchemeSIP, b[s:s+3], b[h:i]
 	if b[i] == ':' {
-		port := uint32(0)
-		for i++; i < n && b[i]-'0' <= 9 && port < 1e5; i++ {
-			port = port*10 + uint32(b[i]-'0')
-		}
-		if port == 0 || port > 65535 {
+		port, k := digits(word(b, i+1))
+		if k == 0 || port == 0 || port > 65535 {
 			return -1
 		}
 		a.HasPort, a.Port = true, uint16(port)
+		i += 1 + k
 	}
 	params := i
 	for i < n && b[i] == ';' {
-		if i = a.quickURIParam(b, w, i+1); i < 0 {
+		if i = a.quickURIParam(b, i+1); i < 0 {
 			return -1
 		}
 	}
@@ -156,45 +182,42 @@ func (a *Address) quickURI(b, w []byte, i int) int {
 
 // quickURIParam reads the URI parameter whose name is at b[i] and returns where
 // it ends.
-func (a *Address) quickURIParam(b, w []byte, i int) int {
+func (a *Address) quickURIParam(b []byte, i int) int {
 	s := i
-	name := word(w, i)
+	name := word(b, i)
+	transport := false
 	if m := maskNotHost(name); m != 0 {
 		k := firstByte(m)
 		i += k
 		name = foldWord(name & lowBytes(k))
 	} else {
-		i = hostEnd(w, i+8)
-		name = foldWord(name)
-		if name == wordTranspor && i == s+9 && w[s+8]|0x20 != 't' {
-			name = 0
-		}
+		i = hostEnd(b, i+8)
+		transport = i == s+9 && i <= len(b) && foldWord(name) == wordTranspor && b[s+8]|0x20 == 't'
+		name = 0
 	}
 	if i >= len(b) || i == s {
 		return -1
 	}
-	nameEnd, value := i, []byte(nil)
+	var value []byte
 	if b[i] == '=' {
 		v := i + 1
-		if i = hostEnd(w, v); i >= len(b) {
+		if i = hostEnd(b, v); i >= len(b) {
 			return -1
 		}
 		value = b[v:i]
 	}
-	switch name {
-	case wordLR:
-		a.LR = true
-	case wordOB:
-		a.OB = true
-	case wordMAddr:
-		return -1
-	case wordTranspor:
-		if nameEnd == s+9 {
-			if a.TransportName != nil || value == nil {
-				return -1
-			}
-			a.TransportName, a.Transport = value, LookupTransport(value)
+	switch {
+	case transport:
+		if a.TransportName != nil || value == nil {
+			return -1
 		}
+		a.TransportName, a.Transport = value, LookupTransport(value)
+	case name == wordLR:
+		a.LR = true
+	case name == wordOB:
+		a.OB = true
+	case name == wordMAddr:
+		return -1
 	}
 	return i
 }
@@ -202,30 +225,27 @@ func (a *Address) quickURIParam(b, w []byte, i int) int {
 // quickTag finds the tag if it is the only parameter behind a URI in brackets,
 // or if there is none. It is false if it takes more to tell.
 func quickTag(b []byte) (tag []byte, ok bool) {
-	if cap(b)-len(b) < quickSlack {
+	n := len(b)
+	if n == 0 || cap(b)-n < quickSlack {
 		return nil, false
 	}
 	i := 0
-	for i < len(b) && (class[b[i]]&classToken != 0 || b[i] == ' ') {
-		i++
-	}
-	if i == len(b) || b[i] != '<' {
-		return nil, false
+	if b[0] != '<' {
+		if i = quickName(b, 0); i < 0 {
+			return nil, false
+		}
 	}
 	j := bytes.IndexByte(b[i:], '>')
 	if j < 0 {
 		return nil, false
 	}
 	i += j + 1
-	if i == len(b) {
+	if i == n {
 		return nil, true
 	}
-	w := b[:len(b)+quickSlack]
-	if foldWord(word(w, i)&lowBytes(5)) != wordTagIs || i+5 >= len(b) {
+	value := i + len(";tag=")
+	if foldWord(word(b, i)&lowBytes(5)) != wordTagIs || value >= n || valueStop(b, value) != n {
 		return nil, false
 	}
-	if i += 5; valueStop(w, i) != len(b) {
-		return nil, false
-	}
-	return b[i:], true
+	return b[value:], true
 }

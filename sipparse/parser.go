@@ -57,62 +57,59 @@ func (p *Parser) Start(msg []byte) (StartLine, error) {
 // Next moves to the next header field. It is false at the empty line that
 // ends the head, or at the end of the bytes.
 //
-// It reads a field of one line that ends in CR LF, with a name of up to 16 bytes
+// It reads a field of one line that ends in CR LF, with a name of up to 15 bytes
 // and a colon right behind it; every other form is left to slow. It is one
 // function because a call costs as much as a third of a field.
 func (p *Parser) Next() bool {
-	b, i := p.msg, p.pos
-	if p.body >= 0 || i+24 > len(b) {
+	i := p.pos
+	if p.body >= 0 || i < 0 || i > len(p.msg)-16 {
 		return p.slow()
-	}
-	lo, hi := word(b, i), uint64(0)
-	var n int
-	if m := maskEqual(lo, ':'); m != 0 {
-		n = firstByte(m)
-		lo &= lowBytes(n)
-	} else {
-		hi = word(b, i+8)
-		if m = maskEqual(hi, ':'); m == 0 {
-			return p.slow()
-		}
-		n = firstByte(m)
-		hi &= lowBytes(n)
-		n += 8
-	}
-	id := shortHeader(foldWord(lo), foldWord(hi))
-	if id == HeaderOther && !isToken(b[i:i+n]) {
-		return p.slow()
-	}
-	v := i + n + 1
-	if b[v] == ' ' {
-		v++
 	}
 	// The end is looked for from the start of the line, not of the value: so the
 	// processor need not know where this value starts to begin the next line.
-	end := i
-	for s := b[i:]; len(s) >= 16; s = s[16:] {
-		did(16)
-		x := maskBelow(binary.LittleEndian.Uint64(s), ' ')
-		y := maskBelow(binary.LittleEndian.Uint64(s[8:]), ' ')
-		if x|y == 0 {
-			end += 16
-			continue
-		}
-		if x == 0 {
-			x, end = y, end+8
-		}
-		end += firstByte(x)
-		break
-	}
-	next := end + 2
-	if next >= len(b) || b[end] != '\r' || b[end+1] != '\n' || b[next] == ' ' || b[next] == '\t' || end < v {
+	end := control(p.msg, i)
+	b := p.msg
+	if end > len(b)-4 {
 		return p.slow()
 	}
-	if end > v && (b[v] <= ' ' || b[end-1] <= ' ') {
+	if x := binary.LittleEndian.Uint32(b[end : end+4 : end+4]); uint16(x) != '\r'|'\n'<<8 || isBlank(byte(x>>16)) {
+		return p.slow()
+	}
+	lo, hi := word(b, i), uint64(0)
+	v := i
+	if m := maskEqual(lo, ':'); m != 0 {
+		n := firstByte(m)
+		lo &= lowBytes(n)
+		v += n
+	} else {
+		hi = word(b, i+8)
+		m = maskEqual(hi, ':')
+		if m == 0 {
+			return p.slow()
+		}
+		n := firstByte(m)
+		hi &= lowBytes(n)
+		v += n + 8
+	}
+	id := shortHeader(foldWord(lo), foldWord(hi))
+	if id == HeaderOther && !isToken(b[i:v]) {
+		return p.slow()
+	}
+	name := b[i:v]
+	v++
+	if v < end && b[v] == ' ' {
+		v++
+	}
+	if v >= end {
+		return p.slow()
+	}
+	p.pos = end + 2
+	if b[v] <= ' ' || b[end-1] <= ' ' {
 		v, end = trimLWS(b, v, end)
 	}
-	p.pos = next
-	p.field(id, i, i+n, v, end)
+	h := &p.cur
+	h.ID, h.Offset, h.ValueOffset = id, i, v
+	h.Name, h.Value = name, b[v:end] // together, as the garbage collector asks the less
 	return true
 }
 
@@ -125,6 +122,10 @@ func (p *Parser) slow() bool {
 	if i >= len(p.msg) {
 		p.defects.add(CodeHeadUnfinished, i)
 		p.body = i
+		return false
+	}
+	if b := p.msg[i:]; len(b) > 1 && b[0] == '\r' && b[1] == '\n' {
+		p.body, p.pos = i+2, i+2
 		return false
 	}
 	end, next := p.line(i)

@@ -141,7 +141,7 @@ func printVia(v *Via) string {
 // quoteIfNeeded puts a value that is not a token, host or address in quotes.
 // Its escapes are still in it.
 func quoteIfNeeded(b []byte) string {
-	if len(b) > 0 && valueStop(b, 0) == len(b) {
+	if len(b) > 0 && run(b, 0, classValue) == len(b) {
 		return string(b)
 	}
 	return `"` + string(b) + `"`

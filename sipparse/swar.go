@@ -18,14 +18,19 @@ const (
 	bytes80 = 0x8080808080808080
 )
 
-// word returns the eight bytes at b[i:].
-func word(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[i:]) }
+// word returns the eight bytes at b[i:], which may be behind len(b) but not behind
+// cap(b). All three indices are given because the compiler then needs no check
+// but this one, and no arithmetic for an empty rest.
+func word(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[i : i+8 : i+8]) }
 
 // firstByte returns the index of the lowest byte that is set in mask.
 func firstByte(mask uint64) int { return bits.TrailingZeros64(mask) >> 3 }
 
 // lowBytes keeps the n lowest bytes of a word, n < 8.
-func lowBytes(n int) uint64 { return 1<<(uint(n)*8) - 1 }
+func lowBytes(n int) uint64 { return 1<<(uint(n)*8&63) - 1 }
+
+// byteAt returns the n-th byte of a word, n < 8.
+func byteAt(x uint64, n int) byte { return byte(x >> (uint(n) * 8 & 63)) }
 
 // maskEqual marks the bytes that equal c, exactly up to the first one.
 func maskEqual(x uint64, c byte) uint64 {
@@ -48,96 +53,111 @@ func maskStop(x uint64) uint64 {
 	return (^from2d | from3a&^from40) &^ x & bytes80
 }
 
-// maskNotHost marks every byte that cannot be in a host name or IPv4 address:
-// all but letters, digits, '-', '.' and '_'.
+// maskNotHost marks the bytes that cannot be in a host name or IPv4 address: all
+// but letters, digits, '-' and '.', exactly up to the first one. It marks '_',
+// too, which can be in one.
 func maskNotHost(x uint64) uint64 {
 	low := x & bytes7f
-	in := (low + bytes01*(0x80-'-')) &^ (low + bytes01*(0x80-'/')) // - .
-	in |= (low + bytes01*(0x80-'0')) &^ (low + bytes01*(0x80-':'))
-	in |= (low + bytes01*(0x80-'A')) &^ (low + bytes01*(0x80-'['))
-	in |= (low + bytes01*(0x80-'_')) &^ (low + bytes01*(0x80-'`'))
-	in |= (low + bytes01*(0x80-'a')) &^ (low + bytes01*(0x80-'{'))
-	return (^in | x) & bytes80
+	lower := low | bytes01*0x20
+	in := (low + bytes01*(0x80-'-')) &^ (low + bytes01*(0x80-':')) // - . / and digits
+	in |= (lower + bytes01*(0x80-'a')) &^ (lower + bytes01*(0x80-'{'))
+	slash := x ^ bytes01*'/'
+	return (^in | x | (slash-bytes01)&^slash) & bytes80
 }
 
 // foldWord turns upper-case letters to lower case, and @[\]^_ to `{|}~DEL,
 // none of which is in a name here.
 func foldWord(x uint64) uint64 { return x | x&(bytes01*0x40)>>1 }
 
-// hostEnd returns the index of the first byte at or after i that cannot be in
-// a host name, or len(b).
-func hostEnd(b []byte, i int) int {
-	s := b[i:]
-	for len(s) >= 8 {
-		did(8)
-		if m := maskNotHost(binary.LittleEndian.Uint64(s)); m != 0 {
-			return len(b) - len(s) + firstByte(m)
-		}
-		s = s[8:]
+// foldLetters turns upper-case letters to lower case and nothing else.
+func foldLetters(x uint64) uint64 {
+	low := x & bytes7f
+	upper := (low + bytes01*(0x80-'A')) &^ (low + bytes01*(0x80-'[')) &^ x & bytes80
+	return x | upper>>2
+}
+
+// digits reads the digits at the start of a word, up to seven of them, and
+// returns how many there are: none if there are eight.
+func digits(x uint64) (n uint32, count int) {
+	x ^= bytes01 * '0'
+	m := (x + bytes01*(0x80-10) | x) & bytes80
+	count = firstByte(m) & 7
+	// The number is shifted up against the end of the word, so that zeros stand in
+	// front of it; then two, four and eight digits are put together.
+	x <<= (64 - uint(count)*8) & 63
+	x = (x*10 + x>>8) & 0x00ff00ff00ff00ff
+	x = (x*100 + x>>16) & 0x0000ffff0000ffff
+	return uint32(x*10000 + x>>32), count
+}
+
+// control returns the index of the first byte below SP at or after i, or len(b).
+// It looks at two words a turn, and masks in haste, which takes bytes of 0xa0 and
+// above for the end as well: those are looked at again.
+func control(b []byte, i int) int {
+	if i < 0 { // never; but said here, the loop needs no check
+		return len(b)
 	}
-	return run(b, len(b)-len(s), classHostName)
+	for ; i <= len(b)-16; i += 16 {
+		did(16)
+		s := b[i : i+16 : i+16]
+		x, y := binary.LittleEndian.Uint64(s), binary.LittleEndian.Uint64(s[8:])
+		if ((x-bytes01*' ')|(y-bytes01*' '))&bytes80 == 0 {
+			continue
+		}
+		if m := maskBelow(x, ' '); m != 0 {
+			return i + firstByte(m)
+		}
+		if m := maskBelow(y, ' '); m != 0 {
+			return i + 8 + firstByte(m)
+		}
+	}
+	for i < len(b) && b[i] >= ' ' {
+		did(1)
+		i++
+	}
+	return i
+}
+
+// hostEnd returns the index of the first byte at or after i that cannot be in
+// a host name. It may return an index behind b, which must have
+// quickSlack bytes behind it.
+func hostEnd(b []byte, i int) int {
+	for i >= 0 && i < len(b) {
+		did(8)
+		x := word(b, i)
+		m := maskNotHost(x)
+		if m == 0 {
+			i += 8
+			continue
+		}
+		k := firstByte(m)
+		i += k
+		if byteAt(x, k) != '_' {
+			return i
+		}
+		i++
+	}
+	return i
 }
 
 // valueStop returns the index of the first byte at or after i that ends an
-// unquoted parameter value, or len(b).
+// unquoted parameter value. It may return an index behind b, which must have
+// quickSlack bytes behind it.
 func valueStop(b []byte, i int) int {
-	s := b[i:]
-	for len(s) >= 8 {
+	for i >= 0 && i < len(b) {
 		did(8)
-		m := maskStop(binary.LittleEndian.Uint64(s))
-		if m == 0 {
-			s = s[8:]
-			continue
-		}
-		k := firstByte(m) & 7
-		if class[s[k]]&classValue == 0 {
-			return len(b) - len(s) + k
-		}
-		s = s[k+1:]
-	}
-	return run(b, len(b)-len(s), classValue)
-}
-
-// paramEnd returns the index of the first byte at or after i that ends an
-// unquoted parameter, or len(b): what valueStop returns, if i is in front of the
-// name already.
-func paramEnd(b []byte, i int) int {
-	s := b[i:]
-	for len(s) >= 8 {
-		did(8)
-		x := binary.LittleEndian.Uint64(s)
+		x := word(b, i)
 		m := maskBelow(x, '-') | maskEqual(x, ';')
 		if m == 0 {
-			s = s[8:]
+			i += 8
 			continue
 		}
-		k := firstByte(m) & 7
-		if class[s[k]]&classValue == 0 {
-			return len(b) - len(s) + k
+		k := firstByte(m)
+		i += k
+		if class[byteAt(x, k)]&classValue == 0 {
+			return i
 		}
-		s = s[k+1:]
-	}
-	return run(b, len(b)-len(s), classValue)
-}
-
-// control returns the index of the first byte below SP at or after i, or
-// len(b).
-func control(b []byte, i int) int {
-	s := b[i:]
-	for len(s) >= 16 { // two words a turn: a branch costs more than a word
-		did(16)
-		x := maskBelow(binary.LittleEndian.Uint64(s), ' ')
-		y := maskBelow(binary.LittleEndian.Uint64(s[8:]), ' ')
-		if x|y != 0 {
-			i = len(b) - len(s)
-			if x != 0 {
-				return i + firstByte(x)
-			}
-			return i + 8 + firstByte(y)
-		}
-		s = s[16:]
-	}
-	for i = len(b) - len(s); i < len(b) && b[i] >= ' '; i++ {
+		i++
 	}
 	return i
 }

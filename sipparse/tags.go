@@ -2,6 +2,8 @@
 
 package sipparse
 
+import "bytes"
+
 // TagList iterates over option tags or other tokens in a list: Supported,
 // Require, Proxy-Require, Allow.
 type TagList struct {
@@ -48,26 +50,19 @@ func (l *TagList) Next() []byte {
 
 // HasTag reports whether tag, in any case, is an element of the list in value.
 func HasTag(value []byte, tag string) bool {
-	for i := 0; i < len(value); {
-		// The usual list has the tag, a comma or nothing behind it, and at most
-		// one space in front.
-		e := run(value, i, classToken)
-		if e > i && (e == len(value) || value[e] == ',') {
-			if foldEqualAny(value[i:e], tag) {
-				return true
-			}
-			if i = e + 1; i < len(value) && value[i] == ' ' {
-				i++
-			}
-			continue
-		}
-		l := TagList{b: value, pos: i}
-		for t := l.Next(); t != nil; t = l.Next() {
-			if foldEqualAny(t, tag) {
+	for i := 0; len(value)-i >= len(tag) && tag != ""; i++ {
+		i = skipLWS(value, i)
+		if end := i + len(tag); end <= len(value) && foldEqualAny(value[i:end], tag) {
+			if end = skipLWS(value, end); end == len(value) || value[end] == ',' {
 				return true
 			}
 		}
-		return false
+		comma := bytes.IndexByte(value[i:], ',')
+		if comma < 0 {
+			return false
+		}
+		did(comma)
+		i += comma
 	}
 	return false
 }

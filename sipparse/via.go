@@ -69,13 +69,13 @@ func (l *ViaList) Next(v *Via) bool {
 			}
 		}
 		*v = Via{}
-		end := v.quick(b, i)
-		if end < 0 {
-			*v = Via{}
-			end = v.slow(b, i, l.base)
-		}
 		v.Offset = l.base + i
-		l.pos = end
+		if end := v.quick(b, i); end >= 0 {
+			l.pos = end
+			return true
+		}
+		*v = Via{Offset: v.Offset}
+		l.pos = v.slow(b, i, l.base)
 		if len(v.Host)+len(v.TransportName)+len(v.Version) > 0 {
 			return true
 		}

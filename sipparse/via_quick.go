@@ -27,11 +27,11 @@ const (
 // nothing of value.
 func (v *Via) quick(b []byte, i int) int {
 	n, start := len(b), i
-	if n-i < 16 || cap(b)-n < quickSlack || word(b, i) != wordSIPSlash20 {
+	if i < 0 || i > n-16 || cap(b)-n < quickSlack || word(b, i) != wordSIPSlash20 {
 		return -1
 	}
-	w := b[:n+quickSlack]
-	switch uint32(word(b, i+8)) {
+	x := word(b, i+8)
+	switch uint32(x) {
 	case wordUDP:
 		v.Transport = TransportUDP
 	case wordTCP:
@@ -43,77 +43,28 @@ func (v *Via) quick(b []byte, i int) int {
 	default:
 		return -1
 	}
-	v.Version, v.TransportName = b[i+4:i+7], b[i+8:i+11]
-	i += 12
-	end := min(hostEnd(w, i), n)
-	if end == i {
+	host := i + 12
+	end := hostEnd(b, host)
+	if end == host || end > n {
 		return -1
 	}
-	v.Host = b[i:end]
-	i = end
-	if i < n && b[i] == ':' {
-		port := uint32(0)
-		for i++; i < n && b[i]-'0' <= 9 && port < 1e5; i++ {
-			port = port*10 + uint32(b[i]-'0')
-		}
-		if port == 0 || port > 65535 {
+	v.Version, v.TransportName, v.Host = b[i+4:i+7], b[i+8:i+11], b[host:end]
+	if i = end; i < n && b[i] == ':' {
+		port, k := digits(word(b, i+1))
+		if k == 0 || port == 0 || port > 65535 {
 			return -1
 		}
 		v.HasPort, v.Port = true, uint16(port)
+		i += 1 + k
 	}
 	params := i
 	for i < n && b[i] != ',' {
-		if b[i] != ';' {
+		if i = v.quickParam(b, i); i < 0 {
 			return -1
 		}
-		// Name and end are looked for side by side, not one behind the other.
-		s := i + 1
-		i = paramEnd(w, s)
-		name := word(w, s)
-		m := maskStop(name)
-		if i > n {
-			return -1
-		}
-		if m == 0 { // eight bytes or more
-			if !v.longParam(b, s, i, name) {
-				return -1
-			}
-			continue
-		}
-		k := firstByte(m)
-		name = foldWord(name & lowBytes(k))
-		value := s + k
-		hasValue := value < i && b[value] == '='
-		if hasValue {
-			value++
-		}
-		if hasValue == (value == i) || i < n && b[i] != ';' && b[i] != ',' {
-			return -1 // among others: an empty value, or a name with other bytes
-		}
-		switch name {
-		case wordBranch:
-			if v.HasBranch || !hasValue || i-value == len(cookie) {
-				return -1
-			}
-			v.HasBranch, v.Branch = true, b[value:i]
-		case wordRPort:
-			if !v.RPort.quick(b[value:i], hasValue, 65535) {
-				return -1
-			}
-		case wordKeep:
-			if !v.Keep.quick(b[value:i], hasValue, keepLimit) {
-				return -1
-			}
-		case wordAlias:
-			v.Alias = true
-		case wordOB:
-			v.OB = true
-		default:
-			// Another name, or one with a rare meaning.
-			if k == 3 || k == 5 || !isToken(b[s:s+k]) {
-				return -1
-			}
-		}
+	}
+	if i > n {
+		return -1
 	}
 	if params < i {
 		v.Params = b[params:i]
@@ -122,23 +73,76 @@ func (v *Via) quick(b []byte, i int) int {
 	return i
 }
 
-// longParam stores the parameter b[s:end], whose name has eight bytes or more,
-// the first of them in word. It is false if it takes more to read it.
-func (v *Via) longParam(b []byte, s, end int, word uint64) bool {
-	n := len(b)
-	if end < n && b[end] != ';' && b[end] != ',' {
-		return false
+// quickParam reads the parameter at b[i], which must be a semicolon, and returns
+// where it ends, which may be behind b; or -1.
+func (v *Via) quickParam(b []byte, i int) int {
+	x := word(b, i+1)
+	m := maskStop(x)
+	if b[i] != ';' {
+		return -1
 	}
-	nameEnd := run(b[:end], s, classToken)
+	i++
+	if m == 0 {
+		return v.longParam(b, i, x)
+	}
+	k := firstByte(m)
+	hasValue := byteAt(x, k) == '='
+	// Values are looked for behind the name that is known by then, not behind k:
+	// so the processor need not wait for it.
+	switch foldWord(x & lowBytes(k)) {
+	case wordBranch:
+		value := i + len("branch=")
+		i = valueStop(b, value)
+		if v.HasBranch || !hasValue || i-value == len(cookie) || i == value || i > len(b) {
+			return -1
+		}
+		v.HasBranch, v.Branch = true, b[value:i]
+		return i
+	case wordRPort:
+		return v.RPort.quick(b, i+len("rport"), hasValue, 65535)
+	case wordKeep:
+		return v.Keep.quick(b, i+len("keep"), hasValue, keepLimit)
+	case wordAlias:
+		v.Alias = true
+	case wordOB:
+		v.OB = true
+	default:
+		// Another name, or one with a rare meaning.
+		if k == 3 || k == 5 || i+k > len(b) || !isToken(b[i:i+k]) {
+			return -1
+		}
+	}
+	i += k
+	if hasValue {
+		value := i + 1
+		if i = valueStop(b, value); i == value {
+			return -1
+		}
+	}
+	return i
+}
+
+// longParam reads the parameter at b[i:], whose name has eight bytes or more, the
+// first of them in word, and returns where it ends, or -1.
+func (v *Via) longParam(b []byte, i int, word uint64) int {
+	nameEnd := i + 8
+	known := foldWord(word) == wordReceived && nameEnd < len(b) && b[nameEnd] == '='
+	if !known {
+		nameEnd = run(b, i, classToken)
+		if nameEnd >= len(b) || b[nameEnd] != '=' || nameEnd-i == len("persistent") {
+			return -1
+		}
+	}
 	value := nameEnd + 1
-	if value >= end || b[nameEnd] != '=' || nameEnd-s == len("persistent") {
-		return false
+	end := valueStop(b, value)
+	if end == value || end > len(b) {
+		return -1
 	}
-	if nameEnd == s+8 && foldWord(word) == wordReceived {
+	if known {
 		if v.HasReceived || b[value] == '[' {
-			return false
+			return -1
 		}
 		v.HasReceived, v.Received = true, b[value:end]
 	}
-	return true
+	return end
 }
