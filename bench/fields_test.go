@@ -2,21 +2,47 @@
 
 package bench
 
-import "github.com/viaduct-project/viaduct/sipparse"
+import (
+	"bytes"
+
+	"github.com/viaduct-project/viaduct/sipparse"
+)
+
+// tagSet are the option tags that speak about connections.
+type tagSet uint8
+
+func readTags(h *sipparse.Header) (set tagSet) {
+	l := h.Tags()
+	for tag := l.Next(); tag != nil; tag = l.Next() {
+		switch {
+		case bytes.EqualFold(tag, []byte("outbound")):
+			set |= 1
+		case bytes.EqualFold(tag, []byte("path")):
+			set |= 2
+		case bytes.EqualFold(tag, []byte("persistence")):
+			set |= 4
+		}
+	}
+	return set
+}
 
 // fields are the fields that a connection watcher reads of a message.
 type fields struct {
-	start                  sipparse.StartLine
+	request                bool
+	method                 sipparse.Method
+	methodName, uri        []byte
+	status                 int
 	vias                   [4]sipparse.Via
 	nvias                  int
 	callID                 []byte
 	cseq                   sipparse.CSeq
 	fromTag, toTag         []byte
-	contact                sipparse.Address
-	route, recordRoute     sipparse.Address
+	contact, more          sipparse.Address
+	contacts               int
 	path                   sipparse.Address
-	supported, require     bool
-	proxyRequire           bool
+	supported, require     tagSet
+	proxyRequire           tagSet
+	unsupported            tagSet
 	expires, contentLength sipparse.NumParam
 	flowTimer              sipparse.NumParam
 	persistent, minPersist sipparse.NumParam
@@ -24,11 +50,13 @@ type fields struct {
 
 func (m *fields) read(msg []byte) error {
 	var p sipparse.Parser
-	var err error
-	if m.start, err = p.Start(msg); err != nil {
+	start, err := p.Start(msg)
+	if err != nil {
 		return err
 	}
-	m.nvias = 0
+	m.request, m.method, m.methodName = start.Request, start.Method, start.MethodName
+	m.uri, m.status = start.URI, start.Status
+	m.nvias, m.contacts = 0, 0
 	for p.Next() {
 		h := p.Field()
 		switch h.ID {
@@ -47,22 +75,23 @@ func (m *fields) read(msg []byte) error {
 			m.toTag = h.Tag()
 		case sipparse.HeaderContact:
 			l := h.Addresses()
-			l.Next(&m.contact)
-		case sipparse.HeaderRoute:
-			l := h.Addresses()
-			l.Next(&m.route)
-		case sipparse.HeaderRecordRoute:
-			l := h.Addresses()
-			l.Next(&m.recordRoute)
+			if m.contacts == 0 && l.Next(&m.contact) {
+				m.contacts++
+			}
+			for l.Next(&m.more) {
+				m.contacts++
+			}
 		case sipparse.HeaderPath:
 			l := h.Addresses()
 			l.Next(&m.path)
 		case sipparse.HeaderSupported:
-			m.supported = sipparse.HasTag(h.Value, "outbound")
+			m.supported = readTags(h)
 		case sipparse.HeaderRequire:
-			m.require = sipparse.HasTag(h.Value, "outbound")
+			m.require = readTags(h)
 		case sipparse.HeaderProxyRequire:
-			m.proxyRequire = sipparse.HasTag(h.Value, "outbound")
+			m.proxyRequire = readTags(h)
+		case sipparse.HeaderUnsupported:
+			m.unsupported = readTags(h)
 		case sipparse.HeaderExpires:
 			m.expires = sipparse.ParseDelta(h.Value)
 		case sipparse.HeaderContentLength:

@@ -103,6 +103,9 @@ func (a *Address) quickParam(b []byte, i int) int {
 // quickName reads a display name of tokens, or in quotes without an escape, and
 // returns the index of the bracket behind it, or -1.
 func quickName(b []byte, i int) int {
+	if i < 0 {
+		return -1
+	}
 	if b[i] == '"' {
 		for i++; i < len(b) && b[i] != '"'; i++ {
 			if b[i] == '\\' {
@@ -114,7 +117,7 @@ func quickName(b []byte, i int) int {
 			i++
 		}
 	} else {
-		for i < len(b) && (class[b[i]]&classToken != 0 || b[i] == ' ') {
+		for i < len(b) && class[b[i]]&className != 0 {
 			i++
 		}
 	}

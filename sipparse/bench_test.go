@@ -17,19 +17,41 @@ func readInvite(tb testing.TB) []byte {
 	return msg
 }
 
+// tagSet are the option tags that speak about connections.
+type tagSet uint8
+
+func readTags(h *Header) (set tagSet) {
+	l := h.Tags()
+	for tag := l.Next(); tag != nil; tag = l.Next() {
+		switch {
+		case bytes.EqualFold(tag, []byte("outbound")):
+			set |= 1
+		case bytes.EqualFold(tag, []byte("path")):
+			set |= 2
+		case bytes.EqualFold(tag, []byte("persistence")):
+			set |= 4
+		}
+	}
+	return set
+}
+
 // viaductFields are the fields that a connection watcher reads of a message.
 type viaductFields struct {
-	start                  StartLine
+	request                bool
+	method                 Method
+	methodName, uri        []byte
+	status                 int
 	vias                   [4]Via
 	nvias                  int
 	callID                 []byte
 	cseq                   CSeq
 	fromTag, toTag         []byte
-	contact                Address
-	route, recordRoute     Address
+	contact, more          Address
+	contacts               int
 	path                   Address
-	supported, require     bool
-	proxyRequire           bool
+	supported, require     tagSet
+	proxyRequire           tagSet
+	unsupported            tagSet
 	expires, contentLength NumParam
 	flowTimer              NumParam
 	persistent, minPersist NumParam
@@ -37,11 +59,13 @@ type viaductFields struct {
 
 func (m *viaductFields) read(msg []byte) error {
 	var p Parser
-	var err error
-	if m.start, err = p.Start(msg); err != nil {
+	start, err := p.Start(msg)
+	if err != nil {
 		return err
 	}
-	m.nvias = 0
+	m.request, m.method, m.methodName = start.Request, start.Method, start.MethodName
+	m.uri, m.status = start.URI, start.Status
+	m.nvias, m.contacts = 0, 0
 	for p.Next() {
 		h := p.Field()
 		switch h.ID {
@@ -60,22 +84,23 @@ func (m *viaductFields) read(msg []byte) error {
 			m.toTag = h.Tag()
 		case HeaderContact:
 			l := h.Addresses()
-			l.Next(&m.contact)
-		case HeaderRoute:
-			l := h.Addresses()
-			l.Next(&m.route)
-		case HeaderRecordRoute:
-			l := h.Addresses()
-			l.Next(&m.recordRoute)
+			if m.contacts == 0 && l.Next(&m.contact) {
+				m.contacts++
+			}
+			for l.Next(&m.more) {
+				m.contacts++
+			}
 		case HeaderPath:
 			l := h.Addresses()
 			l.Next(&m.path)
 		case HeaderSupported:
-			m.supported = HasTag(h.Value, "outbound")
+			m.supported = readTags(h)
 		case HeaderRequire:
-			m.require = HasTag(h.Value, "outbound")
+			m.require = readTags(h)
 		case HeaderProxyRequire:
-			m.proxyRequire = HasTag(h.Value, "outbound")
+			m.proxyRequire = readTags(h)
+		case HeaderUnsupported:
+			m.unsupported = readTags(h)
 		case HeaderExpires:
 			m.expires = ParseDelta(h.Value)
 		case HeaderContentLength:

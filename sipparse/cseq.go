@@ -57,18 +57,17 @@ func parseCSeq(b []byte, base int) (c CSeq) {
 
 // quick reads digits, one SP, and a method that has a constant.
 func (c *CSeq) quick(b []byte) bool {
-	n, i := uint32(0), 0
-	for i < len(b) && i < 9 && b[i]-'0' <= 9 {
-		n = n*10 + uint32(b[i]-'0')
-		i++
+	if cap(b) < 16 || len(b) < 3 {
+		return false
 	}
+	n, i := digits(word(b, 0))
 	if i == 0 || i+1 >= len(b) || b[i] != ' ' {
 		return false
 	}
 	i++
 	m := MethodUnknown
-	if k := len(b) - i; k < 8 && cap(b)-i >= 8 {
-		m = shortMethod(word(b[:i+8], i) & lowBytes(k))
+	if k := len(b) - i; k < 8 {
+		m = shortMethod(word(b, i) & lowBytes(k))
 	} else {
 		m = LookupMethod(b[i:])
 	}

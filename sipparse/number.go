@@ -17,6 +17,11 @@ type NumParam struct {
 // Expires, Flow-Timer, Retry-After and their like: digits, then nothing, a
 // parameter or a comment. A value above 2^32-1 saturates and is not Valid.
 func ParseDelta(value []byte) NumParam {
+	if k := len(value); k > 0 && cap(value) >= 8 { // the usual: a few digits and nothing else
+		if n, count := digits(word(value, 0)); count == k {
+			return NumParam{Present: true, HasValue: true, Valid: true, N: n}
+		}
+	}
 	n, _ := parseNumber(value, math.MaxUint32)
 	return n
 }

@@ -33,8 +33,7 @@ type Header struct {
 // are skipped (RFC 3261 section 7.5). The error is ErrNotSIP: no lesser fault
 // keeps a message from being read. The Parser and everything it returns refer
 // to msg, which must not change while they are in use.
-func (p *Parser) Start(msg []byte) (StartLine, error) {
-	var sl StartLine
+func (p *Parser) Start(msg []byte) (sl StartLine, err error) {
 	*p = Parser{}
 	p.msg, p.body, p.lf = msg, -1, -1
 	if next := quickStart(msg, &sl); next > 0 {
@@ -62,54 +61,54 @@ func (p *Parser) Start(msg []byte) (StartLine, error) {
 // function because a call costs as much as a third of a field.
 func (p *Parser) Next() bool {
 	i := p.pos
-	if p.body >= 0 || i < 0 || i > len(p.msg)-16 {
+	if p.body >= 0 || i > len(p.msg)-16 {
 		return p.slow()
 	}
 	// The end is looked for from the start of the line, not of the value: so the
 	// processor need not know where this value starts to begin the next line.
-	end := control(p.msg, i)
-	b := p.msg
-	if end > len(b)-4 {
+	e := control(p.msg, i) - i
+	line := p.msg[i:] // from here on by offsets in the line
+	if uint(e) >= uint(len(line)-3) {
 		return p.slow()
 	}
-	if x := binary.LittleEndian.Uint32(b[end : end+4 : end+4]); uint16(x) != '\r'|'\n'<<8 || isBlank(byte(x>>16)) {
+	if x := binary.LittleEndian.Uint32(line[e : e+4 : e+4]); uint16(x) != '\r'|'\n'<<8 || isBlank(byte(x>>16)) {
 		return p.slow()
 	}
-	lo, hi := word(b, i), uint64(0)
-	v := i
+	n := 0
+	// To set the bit of lower case is enough: it makes a hyphen only of a CR, and
+	// there is none before the end of the line.
+	lo, hi := word(line, 0), uint64(0)
 	if m := maskEqual(lo, ':'); m != 0 {
-		n := firstByte(m)
-		lo &= lowBytes(n)
-		v += n
+		n = firstByte(m)
+		lo = (lo | bytes20) & lowBytes(n)
 	} else {
-		hi = word(b, i+8)
+		hi = word(line, 8)
 		m = maskEqual(hi, ':')
 		if m == 0 {
 			return p.slow()
 		}
-		n := firstByte(m)
-		hi &= lowBytes(n)
-		v += n + 8
+		n = firstByte(m)
+		lo, hi = lo|bytes20, (hi|bytes20)&lowBytes(n)
+		n += 8
 	}
-	id := shortHeader(foldWord(lo), foldWord(hi))
-	if id == HeaderOther && !isToken(b[i:v]) {
+	id := shortHeader(lo, hi)
+	if id == HeaderOther && !isToken(line[:n]) {
 		return p.slow()
 	}
-	name := b[i:v]
-	v++
-	if v < end && b[v] == ' ' {
+	v := n + 1
+	if v < e && line[v] == ' ' {
 		v++
 	}
-	if v >= end {
+	if v >= e {
 		return p.slow()
 	}
-	p.pos = end + 2
-	if b[v] <= ' ' || b[end-1] <= ' ' {
-		v, end = trimLWS(b, v, end)
+	p.pos = i + e + 2
+	if line[v] <= ' ' || line[e-1] <= ' ' {
+		v, e = trimLWS(line, v, e)
 	}
 	h := &p.cur
-	h.ID, h.Offset, h.ValueOffset = id, i, v
-	h.Name, h.Value = name, b[v:end] // together, as the garbage collector asks the less
+	h.ID, h.Offset, h.ValueOffset = id, i, i+v
+	h.Name, h.Value = line[:n], line[v:e] // together: the garbage collector asks only once
 	return true
 }
 

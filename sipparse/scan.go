@@ -9,6 +9,7 @@ const (
 	classHost                 // runs on in a host or in its port
 	classLWS                  // SP, HTAB and, inside a value, the CR and LF of a fold
 	classHostName             // letters, digits, '-', '.', '_'
+	className                 // token or SP: a display name without quotes
 )
 
 var class = func() (t [256]uint8) {
@@ -18,6 +19,9 @@ var class = func() (t [256]uint8) {
 		lws := b == ' ' || b == '\t' || b == '\r' || b == '\n'
 		if alnum || contains("-.!%*_+`'~", b) {
 			t[c] |= classToken
+		}
+		if alnum || contains("-.!%*_+`'~ ", b) {
+			t[c] |= className
 		}
 		if !lws && !contains(`;,"`, b) {
 			t[c] |= classValue

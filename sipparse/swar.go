@@ -14,6 +14,7 @@ import (
 
 const (
 	bytes01 = 0x0101010101010101
+	bytes20 = 0x2020202020202020
 	bytes7f = 0x7f7f7f7f7f7f7f7f
 	bytes80 = 0x8080808080808080
 )
@@ -58,7 +59,7 @@ func maskStop(x uint64) uint64 {
 // too, which can be in one.
 func maskNotHost(x uint64) uint64 {
 	low := x & bytes7f
-	lower := low | bytes01*0x20
+	lower := low | bytes20
 	in := (low + bytes01*(0x80-'-')) &^ (low + bytes01*(0x80-':')) // - . / and digits
 	in |= (lower + bytes01*(0x80-'a')) &^ (lower + bytes01*(0x80-'{'))
 	slash := x ^ bytes01*'/'
@@ -101,7 +102,7 @@ func control(b []byte, i int) int {
 		did(16)
 		s := b[i : i+16 : i+16]
 		x, y := binary.LittleEndian.Uint64(s), binary.LittleEndian.Uint64(s[8:])
-		if ((x-bytes01*' ')|(y-bytes01*' '))&bytes80 == 0 {
+		if ((x-bytes20)|(y-bytes20))&bytes80 == 0 {
 			continue
 		}
 		if m := maskBelow(x, ' '); m != 0 {

@@ -24,6 +24,17 @@ func (h *Header) Tags() TagList { return TagList{b: h.Value, base: h.ValueOffset
 // Next returns the next element, or nil after the last. An empty list is legal
 // (RFC 3261 section 20.37).
 func (l *TagList) Next() []byte {
+	// The usual element has a comma and one space in front, and a comma or nothing
+	// behind it.
+	if b, s := l.b, l.pos; s < len(b) {
+		if b[s] == ',' && s > 0 && s+1 < len(b) && b[s+1] == ' ' {
+			s += 2
+		}
+		if e := run(b, s, classToken); e > s && (e == len(b) || b[e] == ',') {
+			l.pos = e
+			return b[s:e]
+		}
+	}
 	if l.pos == 0 && (len(l.b) == 0 || skipLWS(l.b, 0) == len(l.b)) {
 		return nil
 	}

@@ -104,15 +104,17 @@ func (v *Via) quickParam(b []byte, i int) int {
 		return v.Keep.quick(b, i+len("keep"), hasValue, keepLimit)
 	case wordAlias:
 		v.Alias = true
+		i += len("alias")
 	case wordOB:
 		v.OB = true
+		i += len("ob")
 	default:
 		// Another name, or one with a rare meaning.
 		if k == 3 || k == 5 || i+k > len(b) || !isToken(b[i:i+k]) {
 			return -1
 		}
+		i += k
 	}
-	i += k
 	if hasValue {
 		value := i + 1
 		if i = valueStop(b, value); i == value {
