@@ -20,6 +20,8 @@ const (
 	floodWorkers     = 8
 )
 
+const floodPort = 15090 // configured
+
 // contentPort carries SIP but is not configured. Its listener wakes only with
 // the first data, which therefore completes the handshake.
 const contentPort = 15060
@@ -32,7 +34,7 @@ func flood(t *testing.T, n *namespace) {
 	var servers sync.WaitGroup
 	defer servers.Wait()
 	server := netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	for _, port := range []uint16{5060, contentPort} {
+	for _, port := range []uint16{floodPort, contentPort} {
 		listener := n.listen(t, at(server, port))
 		if port == contentPort {
 			control(t, listener, func(fd int) error {
@@ -62,12 +64,12 @@ func flood(t *testing.T, n *namespace) {
 	if err := failed.Load(); err != nil {
 		t.Fatal(*err)
 	}
-	floodDatagrams(t, n, at(server, 5060))
+	floodDatagrams(t, n, at(server, floodPort))
 }
 
 // visit is one client's connection; i chooses its kind.
 func visit(i int, local netip.AddrPort, server netip.Addr) error {
-	port, speaks, listens, resets := uint16(5060), true, true, true
+	port, speaks, listens, resets := uint16(floodPort), true, true, true
 	switch i % 8 {
 	case 0, 1:
 		speaks, listens = false, false

@@ -5,6 +5,7 @@ package livetest
 import (
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -26,45 +27,47 @@ const leakClosedKept = 1000
 func TestLeak(t *testing.T) {
 	l := newLink(t)
 	none := func(*report.Connection) bool { return false }
-	w := openWatch(t, live.Options{Probes: bpf.Options{RingBytes: 32 << 20}, Core: agent.Config{MaxClosed: leakClosedKept}}, none)
+	// On a port and in a cgroup of its own, so that the tables hold nothing else.
+	cgroup, inside := ownCgroup(t)
+	w := openWatch(t, live.Options{
+		Probes: bpf.Options{RingBytes: 32 << 20, Ports: []uint16{floodPort}, Cgroup: cgroup},
+		Core:   agent.Config{MaxClosed: leakClosedKept},
+	}, none)
 	w.run()
 	began := w.tables()
-	flood(t, l.a)
+	inside(func() { flood(t, l.a) })
 
-	// Others' connections are in these tables, too; theirs take their time to go.
-	within(t, 3*patience, func() string {
+	until(t, func() string {
 		var wrongs []string
 		for name, n := range w.tables() {
 			switch {
 			case name == "Peers": // history: one for each address, bounded
 			case name == "Closed" && n != leakClosedKept:
 				wrongs = append(wrongs, fmt.Sprintf("%d closed connections kept, want %d", n, leakClosedKept))
-			case name != "Closed" && n > began[name]:
+			case name != "Closed" && n != began[name]:
 				wrongs = append(wrongs, fmt.Sprintf("%s: %d entries, %d at the start", name, n, began[name]))
 			}
 		}
 		return strings.Join(wrongs, "; ")
 	})
-	m := w.Metrics()
+	m, c := w.Metrics(), w.counters()
+	// For a moment the kernel may have no memory for the state of a socket,
+	// which is counted, and its opening is not seen.
+	counted := func(what string, seen, want uint64) {
+		if seen > want || seen+c.NoStorage < want {
+			t.Errorf("%d %s seen, want %d; counters %+v", seen, what, want, c)
+		}
+	}
 	closed := uint64(0)
 	for side := event.Local; side <= event.Remote; side++ {
-		if opened := m.Opened[event.TCP][side]; opened < floodConnections {
-			t.Errorf("%d connections seen that were opened by side %d, want %d", opened, side, floodConnections)
-		}
+		counted("connections opened by side "+strconv.Itoa(int(side)), m.Opened[event.TCP][side], floodConnections)
 		for _, how := range []event.How{event.FIN, event.RST} {
 			closed += m.Closed[event.TCP][side][how]
 		}
 	}
-	if closed < 2*floodConnections {
-		t.Errorf("%d closes seen, want %d", closed, 2*floodConnections)
-	}
-	if least := uint64(2*floodConnections - leakClosedKept); m.Evicted.Closed < least {
-		t.Errorf("%d dropped from history, want at least %d", m.Evicted.Closed, least)
-	}
-	if flows := m.Opened[event.UDP][event.Local]; flows < floodFlows {
-		t.Errorf("%d flows seen, want %d", flows, floodFlows)
-	}
-	if c := w.counters(); m.Missed != 0 || c.RingFullLife != 0 || c.NoStorage != 0 {
+	counted("closes", closed, 2*floodConnections)
+	counted("flows", m.Opened[event.UDP][event.Local], floodFlows)
+	if m.Missed != 0 || c.RingFullLife != 0 || c.NoStorage > floodConnections/1000 {
 		t.Errorf("%d closes missed, counters %+v", m.Missed, c)
 	}
 	w.stop()

@@ -110,11 +110,6 @@ func (p *process) succeed(t *testing.T) {
 // until waits for a condition; what says what was wrong with it last.
 func until(t *testing.T, condition func() (wrong string)) {
 	t.Helper()
-	within(t, patience, condition)
-}
-
-func within(t *testing.T, patience time.Duration, condition func() (wrong string)) {
-	t.Helper()
 	deadline := time.Now().Add(patience)
 	for {
 		wrong := condition()
