@@ -22,6 +22,7 @@ func TestRecordLayout(t *testing.T) {
 		"record_head": reflect.TypeFor[programsRecordHead](),
 		"data_record": reflect.TypeFor[programsDataRecord](),
 		"life_record": reflect.TypeFor[programsLifeRecord](),
+		"early_bytes": reflect.TypeFor[programsEarlyBytes](),
 	} {
 		var c *btf.Struct
 		if err := spec.Types.TypeByName(name, &c); err != nil {

@@ -44,6 +44,12 @@ const (
 	programsDirectionDIRECTION_OUT  programsDirection = 2
 )
 
+type programsEarlyBytes struct {
+	_      structs.HostLayout
+	TimeNs uint64
+	Flags  uint64
+}
+
 type programsEarlyKey struct {
 	_          structs.HostLayout
 	Netns      uint64

@@ -20,6 +20,9 @@ import (
 // there, and whose end is not waiting to be read, has ended unseen.
 // The event is reused. Scan may run beside Read.
 func (p *Probes) Scan(figures func(*event.Event)) error {
+	if err := p.expireEarly(); err != nil {
+		return err
+	}
 	p.scans++
 	if err := p.objects.Scan.Set(p.scans); err != nil {
 		return fmt.Errorf("number the scan: %w", err)

@@ -13,6 +13,12 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type helperEarlyBytes struct {
+	_      structs.HostLayout
+	TimeNs uint64
+	Flags  uint64
+}
+
 type helperEarlyKey struct {
 	_          structs.HostLayout
 	Netns      uint64

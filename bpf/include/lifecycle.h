@@ -129,17 +129,19 @@ static __always_inline void adopt_early(struct sock_state *state, const struct e
 		.local_port = ends->local_port,
 		.remote_port = ends->remote_port,
 	};
-	__u8 *flags;
+	struct early_bytes *bytes;
 
 	__builtin_memcpy(key.local, ends->local, sizeof(key.local));
 	__builtin_memcpy(key.remote, ends->remote, sizeof(key.remote));
-	flags = bpf_map_lookup_elem(&early, &key);
-	if (!flags)
+	bytes = bpf_map_lookup_elem(&early, &key);
+	if (!bytes)
 		return;
-	if (*flags & EARLY_SIP)
-		state->verdict = VERDICT_SIP;
-	if (*flags & EARLY_LOST)
-		state->flags |= SOCK_LOST_IN;
+	if (bpf_ktime_get_boot_ns() - bytes->time_ns < EARLY_NS) {
+		if (bytes->flags & EARLY_SIP)
+			state->verdict = VERDICT_SIP;
+		if (bytes->flags & EARLY_LOST)
+			state->flags |= SOCK_LOST_IN;
+	}
 	bpf_map_delete_elem(&early, &key);
 }
 

@@ -110,16 +110,26 @@ enum early_flag {
 	EARLY_LOST = 2, /* the ring had no room for it */
 };
 
+struct early_bytes {
+	__u64 time_ns;
+	__u64 flags;
+};
+
+/* The child follows at once; an older entry is of another connection. */
+#define EARLY_NS 5000000000ULL
+
 /*
  * What a child must know of the bytes that its listener received for it, with
  * the last ACK of the handshake. Inserted: by the ingress program. Deleted: when
- * the child is established; LRU for children that never are.
+ * the child is established; by the agent's scan and the LRU for children that
+ * never are, and where a second copy of the segment came to the listener while
+ * the child was being made of the first.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
 	__type(key, struct early_key);
-	__type(value, __u8);
+	__type(value, struct early_bytes);
 } early SEC(".maps");
 
 /* Records to the agent; the loader sets the size. */

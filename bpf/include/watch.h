@@ -50,22 +50,22 @@ static __always_inline void watch_listener(struct __sk_buff *skb, struct sock_st
 		.remote_port = packet->ends.remote_port,
 	};
 	enum sniffed sniffed = sniff_payload(skb, packet);
-	__u8 flags = 0;
+	struct early_bytes bytes = { .time_ns = packet->time_ns };
 
 	if (!is_sip_port(packet->ends.local_port)) {
 		if (sniffed != SNIFFED_SIP)
 			return;
-		flags = EARLY_SIP;
+		bytes.flags = EARLY_SIP;
 	}
 	if (sniffed != SNIFFED_TLS)
 		emit_payload(skb, &child, packet, true);
 	if (child.flags & SOCK_LOST_IN)
-		flags |= EARLY_LOST;
-	if (!flags)
+		bytes.flags |= EARLY_LOST;
+	if (!bytes.flags)
 		return;
 	__builtin_memcpy(key.local, packet->ends.local, sizeof(key.local));
 	__builtin_memcpy(key.remote, packet->ends.remote, sizeof(key.remote));
-	bpf_map_update_elem(&early, &key, &flags, BPF_ANY);
+	bpf_map_update_elem(&early, &key, &bytes, BPF_ANY);
 }
 
 /* Returns false for segments that TCP has had before, or will not take. */
