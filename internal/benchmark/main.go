@@ -27,6 +27,7 @@ func run() error {
 		packets,
 		func() error { return perMessage(viaduct, 1_000) },
 		func() error { return perMessage(viaduct, 5_000) },
+		func() error { return offeredRate(viaduct, 5_000) },
 		func() error {
 			return callRate("saturated, caller and answerer on one CPU, viaduct on another", viaduct, first, second)
 		},

@@ -159,6 +159,32 @@ func watched(on cpus, viaduct string, f func() (time.Duration, error)) (cpu, too
 	return cpu, took, errors.Join(err, stopErr)
 }
 
+// offeredRate has sipp call at a rate that it can keep, with and without an
+// audit beside it, and compares what it reached.
+func offeredRate(viaduct string, rate int) error {
+	stop, err := answering(anywhere)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	play := func() (time.Duration, error) { return calling(anywhere, rate*secondsTimed, rate) }
+	var slower []float64
+	for range rounds {
+		without, err := play()
+		if err != nil {
+			return err
+		}
+		_, with, err := watched(anywhere, viaduct, play)
+		if err != nil {
+			return err
+		}
+		slower = append(slower, (1-float64(without)/float64(with))*100)
+	}
+	row(fmt.Sprintf("sipp's TCP call rate, %d calls a second offered", rate),
+		fmt.Sprintf("%.1f %% lower", median(slower)), "under 3 %")
+	return nil
+}
+
 // callRate races sipp, as fast as it goes, with and without an audit beside it,
 // in turn.
 func callRate(what string, viaduct string, peers, agent cpus) error {
