@@ -2,29 +2,7 @@
 
 package bench
 
-import (
-	"bytes"
-
-	"github.com/viaduct-project/viaduct/sipparse"
-)
-
-// tagSet are the option tags that speak about connections.
-type tagSet uint8
-
-func readTags(h *sipparse.Header) (set tagSet) {
-	l := h.Tags()
-	for tag := l.Next(); tag != nil; tag = l.Next() {
-		switch {
-		case bytes.EqualFold(tag, []byte("outbound")):
-			set |= 1
-		case bytes.EqualFold(tag, []byte("path")):
-			set |= 2
-		case bytes.EqualFold(tag, []byte("persistence")):
-			set |= 4
-		}
-	}
-	return set
-}
+import "github.com/viaduct-project/viaduct/sipparse"
 
 // fields are the fields that a connection watcher reads of a message.
 type fields struct {
@@ -40,9 +18,9 @@ type fields struct {
 	contact, more          sipparse.Address
 	contacts               int
 	path                   sipparse.Address
-	supported, require     tagSet
-	proxyRequire           tagSet
-	unsupported            tagSet
+	supported, require     sipparse.Options
+	proxyRequire           sipparse.Options
+	unsupported            sipparse.Options
 	expires, contentLength sipparse.NumParam
 	flowTimer              sipparse.NumParam
 	persistent, minPersist sipparse.NumParam
@@ -68,7 +46,7 @@ func (m *fields) read(msg []byte) error {
 		case sipparse.HeaderCallID:
 			m.callID = h.Value
 		case sipparse.HeaderCSeq:
-			m.cseq = h.CSeq()
+			h.ReadCSeq(&m.cseq)
 		case sipparse.HeaderFrom:
 			m.fromTag = h.Tag()
 		case sipparse.HeaderTo:
@@ -85,13 +63,13 @@ func (m *fields) read(msg []byte) error {
 			l := h.Addresses()
 			l.Next(&m.path)
 		case sipparse.HeaderSupported:
-			m.supported = readTags(h)
+			m.supported = h.Options()
 		case sipparse.HeaderRequire:
-			m.require = readTags(h)
+			m.require = h.Options()
 		case sipparse.HeaderProxyRequire:
-			m.proxyRequire = readTags(h)
+			m.proxyRequire = h.Options()
 		case sipparse.HeaderUnsupported:
-			m.unsupported = readTags(h)
+			m.unsupported = h.Options()
 		case sipparse.HeaderExpires:
 			m.expires = sipparse.ParseDelta(h.Value)
 		case sipparse.HeaderContentLength:

@@ -69,7 +69,7 @@ func (a *Address) quickParam(b []byte, i int) int {
 		}
 	} else {
 		hasValue := byteAt(x, nameEnd-i) == '='
-		switch foldWord(x & lowBytes(nameEnd-i)) {
+		switch foldWord(x & before(m)) {
 		case wordTag:
 			value := i + len("tag=")
 			i = valueStop(b, value)
@@ -190,9 +190,8 @@ func (a *Address) quickURIParam(b []byte, i int) int {
 	name := word(b, i)
 	transport := false
 	if m := maskNotHost(name); m != 0 {
-		k := firstByte(m)
-		i += k
-		name = foldWord(name & lowBytes(k))
+		i += firstByte(m)
+		name = foldWord(name & before(m))
 	} else {
 		i = hostEnd(b, i+8)
 		transport = i == s+9 && i <= len(b) && foldWord(name) == wordTranspor && b[s+8]|0x20 == 't'

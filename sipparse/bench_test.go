@@ -17,24 +17,6 @@ func readInvite(tb testing.TB) []byte {
 	return msg
 }
 
-// tagSet are the option tags that speak about connections.
-type tagSet uint8
-
-func readTags(h *Header) (set tagSet) {
-	l := h.Tags()
-	for tag := l.Next(); tag != nil; tag = l.Next() {
-		switch {
-		case bytes.EqualFold(tag, []byte("outbound")):
-			set |= 1
-		case bytes.EqualFold(tag, []byte("path")):
-			set |= 2
-		case bytes.EqualFold(tag, []byte("persistence")):
-			set |= 4
-		}
-	}
-	return set
-}
-
 // viaductFields are the fields that a connection watcher reads of a message.
 type viaductFields struct {
 	request                bool
@@ -49,9 +31,9 @@ type viaductFields struct {
 	contact, more          Address
 	contacts               int
 	path                   Address
-	supported, require     tagSet
-	proxyRequire           tagSet
-	unsupported            tagSet
+	supported, require     Options
+	proxyRequire           Options
+	unsupported            Options
 	expires, contentLength NumParam
 	flowTimer              NumParam
 	persistent, minPersist NumParam
@@ -77,7 +59,7 @@ func (m *viaductFields) read(msg []byte) error {
 		case HeaderCallID:
 			m.callID = h.Value
 		case HeaderCSeq:
-			m.cseq = h.CSeq()
+			h.ReadCSeq(&m.cseq)
 		case HeaderFrom:
 			m.fromTag = h.Tag()
 		case HeaderTo:
@@ -94,13 +76,13 @@ func (m *viaductFields) read(msg []byte) error {
 			l := h.Addresses()
 			l.Next(&m.path)
 		case HeaderSupported:
-			m.supported = readTags(h)
+			m.supported = h.Options()
 		case HeaderRequire:
-			m.require = readTags(h)
+			m.require = h.Options()
 		case HeaderProxyRequire:
-			m.proxyRequire = readTags(h)
+			m.proxyRequire = h.Options()
 		case HeaderUnsupported:
-			m.unsupported = readTags(h)
+			m.unsupported = h.Options()
 		case HeaderExpires:
 			m.expires = ParseDelta(h.Value)
 		case HeaderContentLength:

@@ -15,15 +15,25 @@ type CSeq struct {
 }
 
 // ParseCSeq reads a CSeq value; offsets count from its start.
-func ParseCSeq(value []byte) CSeq { return parseCSeq(value, 0) }
+func ParseCSeq(value []byte) (c CSeq) {
+	c.parse(value, 0)
+	return c
+}
 
 // CSeq reads the value of a CSeq field; offsets count from the start of the
 // message.
-func (h *Header) CSeq() CSeq { return parseCSeq(h.Value, h.ValueOffset) }
+func (h *Header) CSeq() (c CSeq) {
+	c.parse(h.Value, h.ValueOffset)
+	return c
+}
 
-func parseCSeq(b []byte, base int) (c CSeq) {
+// ReadCSeq is CSeq without the copy: it sets all of c.
+func (h *Header) ReadCSeq(c *CSeq) { c.parse(h.Value, h.ValueOffset) }
+
+func (c *CSeq) parse(b []byte, base int) {
+	*c = CSeq{}
 	if c.quick(b) {
-		return c
+		return
 	}
 	s := skipLWS(b, 0)
 	i, n, code := number(b, s, math.MaxUint32)
@@ -52,7 +62,6 @@ func parseCSeq(b []byte, base int) (c CSeq) {
 		c.Defects.add(CodeJunk, base+e)
 	}
 	c.Valid = code == CodeNone && e > m
-	return c
 }
 
 // quick reads digits, one SP, and a method that has a constant.

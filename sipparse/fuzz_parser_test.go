@@ -175,10 +175,17 @@ func checkField(t *testing.T, h Header, size int) {
 			t.Fatalf("tag %q is not there", tag)
 		}
 	}
+	for name, option := range optionNames {
+		if HasTag(h.Value, name) != (h.Options()&option != 0) {
+			t.Fatalf("%s in %q: %v, as an option %v", name, h.Value, HasTag(h.Value, name), h.Options())
+		}
+	}
 	if n := ParseDelta(h.Value); n.Valid && !n.HasValue || !n.Present {
 		t.Fatalf("delta %+v", n)
 	}
 }
+
+var optionNames = map[string]Options{"outbound": OptionOutbound, "path": OptionPath, "persistence": OptionPersistence}
 
 // checkViaPrint: what is printed of a Via without defects reads the same.
 func checkViaPrint(t *testing.T, v *Via) {

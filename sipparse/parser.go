@@ -68,47 +68,46 @@ func (p *Parser) Next() bool {
 	// processor need not know where this value starts to begin the next line.
 	e := control(p.msg, i) - i
 	line := p.msg[i:] // from here on by offsets in the line
-	if uint(e) >= uint(len(line)-3) {
+	if e < 0 || e > len(line)-4 {
 		return p.slow()
 	}
 	if x := binary.LittleEndian.Uint32(line[e : e+4 : e+4]); uint16(x) != '\r'|'\n'<<8 || isBlank(byte(x>>16)) {
 		return p.slow()
 	}
-	n := 0
 	// To set the bit of lower case is enough: it makes a hyphen only of a CR, and
 	// there is none before the end of the line.
-	lo, hi := word(line, 0), uint64(0)
+	lo, hi, n := word(line, 0), uint64(0), 0
 	if m := maskEqual(lo, ':'); m != 0 {
 		n = firstByte(m)
-		lo = (lo | bytes20) & lowBytes(n)
+		lo = (lo | bytes20) & before(m)
 	} else {
 		hi = word(line, 8)
 		m = maskEqual(hi, ':')
 		if m == 0 {
 			return p.slow()
 		}
-		n = firstByte(m)
-		lo, hi = lo|bytes20, (hi|bytes20)&lowBytes(n)
-		n += 8
+		n = firstByte(m) + 8
+		lo, hi = lo|bytes20, (hi|bytes20)&before(m)
 	}
 	id := shortHeader(lo, hi)
 	if id == HeaderOther && !isToken(line[:n]) {
 		return p.slow()
 	}
+	name, value := line[:n], line[:e]
 	v := n + 1
-	if v < e && line[v] == ' ' {
+	if v < len(value) && value[v] == ' ' {
 		v++
 	}
-	if v >= e {
+	if v >= len(value) {
 		return p.slow()
 	}
 	p.pos = i + e + 2
-	if line[v] <= ' ' || line[e-1] <= ' ' {
+	if value[v] <= ' ' || value[len(value)-1] <= ' ' {
 		v, e = trimLWS(line, v, e)
 	}
 	h := &p.cur
 	h.ID, h.Offset, h.ValueOffset = id, i, i+v
-	h.Name, h.Value = line[:n], line[v:e] // together: the garbage collector asks only once
+	h.Name, h.Value = name, line[v:e] // together: the garbage collector asks only once
 	return true
 }
 

@@ -2,6 +2,8 @@
 
 package sipparse
 
+import "encoding/binary"
+
 // Character classes of RFC 3261 section 25.1, one bit each.
 const (
 	classToken    = 1 << iota // token
@@ -104,15 +106,15 @@ func foldEqualAny(b []byte, s string) bool {
 	if len(b) != len(s) {
 		return false
 	}
-	for i := range len(s) {
-		c, d := b[i], s[i]
-		if c >= 'A' && c <= 'Z' {
-			c |= 0x20
+	for ; len(s) >= 8 && len(b) >= 8; b, s = b[8:], s[8:] {
+		t := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		if foldLetters(binary.LittleEndian.Uint64(b)) != foldLetters(t) {
+			return false
 		}
-		if d >= 'A' && d <= 'Z' {
-			d |= 0x20
-		}
-		if c != d {
+	}
+	for i := 0; i < len(b) && i < len(s); i++ {
+		if c := b[i]; c != s[i] && (c^s[i] != 0x20 || c|0x20 < 'a' || c|0x20 > 'z') {
 			return false
 		}
 	}

@@ -44,7 +44,7 @@ func quickStart(b []byte, sl *StartLine) int {
 		return 0
 	}
 	n := firstByte(m)
-	method := shortMethod(x & lowBytes(n))
+	method := shortMethod(x & before(m))
 	if method == MethodUnknown {
 		return 0
 	}

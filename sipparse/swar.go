@@ -27,6 +27,9 @@ func word(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[i : i+8 
 // firstByte returns the index of the lowest byte that is set in mask.
 func firstByte(mask uint64) int { return bits.TrailingZeros64(mask) >> 3 }
 
+// before keeps the bytes in front of the lowest one that is set in mask.
+func before(mask uint64) uint64 { return (mask&-mask)>>7 - 1 }
+
 // lowBytes keeps the n lowest bytes of a word, n < 8.
 func lowBytes(n int) uint64 { return 1<<(uint(n)*8&63) - 1 }
 
@@ -52,6 +55,13 @@ func maskStop(x uint64) uint64 {
 	from3a := low + bytes01*(0x80-':')
 	from40 := low + bytes01*(0x80-'@')
 	return (^from2d | from3a&^from40) &^ x & bytes80
+}
+
+// maskValue marks the bytes that may end a parameter value: those below '-', and
+// semicolons, exactly up to the first one.
+func maskValue(x uint64) uint64 {
+	semicolon := x ^ bytes01*';'
+	return ((x-bytes01*'-')&^x | (semicolon-bytes01)&^semicolon) & bytes80
 }
 
 // maskNotHost marks the bytes that cannot be in a host name or IPv4 address: all
@@ -123,7 +133,10 @@ func control(b []byte, i int) int {
 // a host name. It may return an index behind b, which must have
 // quickSlack bytes behind it.
 func hostEnd(b []byte, i int) int {
-	for i >= 0 && i < len(b) {
+	if i < 0 { // never; but said here, the loop needs no check
+		return i
+	}
+	for b = b[:len(b)+8]; i <= len(b)-8; {
 		did(8)
 		x := word(b, i)
 		m := maskNotHost(x)
@@ -145,10 +158,13 @@ func hostEnd(b []byte, i int) int {
 // unquoted parameter value. It may return an index behind b, which must have
 // quickSlack bytes behind it.
 func valueStop(b []byte, i int) int {
-	for i >= 0 && i < len(b) {
+	if i < 0 {
+		return i
+	}
+	for b = b[:len(b)+8]; i <= len(b)-8; {
 		did(8)
 		x := word(b, i)
-		m := maskBelow(x, '-') | maskEqual(x, ';')
+		m := maskValue(x)
 		if m == 0 {
 			i += 8
 			continue

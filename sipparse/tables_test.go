@@ -82,6 +82,7 @@ func TestWords(t *testing.T) {
 		"branch": {wordBranch}, "rport": {wordRPort}, "received": {wordReceived}, "alias": {wordAlias},
 		"keep": {wordKeep}, "ob": {wordOB}, "tag": {wordTag}, ";tag=": {wordTagIs}, "reg-id": {wordRegID},
 		"expires": {wordExpires}, "lr": {wordLR}, "maddr": {wordMAddr}, "transpor": {wordTranspor},
+		"outbound": {wordOutbound}, "path": {wordPath}, "persiste": {wordPersiste},
 	} {
 		for _, w := range words {
 			if key8(want) != w {
@@ -120,6 +121,7 @@ func TestMasks(t *testing.T) {
 				want bool
 			}{
 				"stop":    {maskStop(x), b < '-' || b >= ':' && b <= '?'},
+				"value":   {maskValue(x), b < '-' || b == ';'},
 				"host":    {maskNotHost(x), class[b]&classHostName == 0 || b == '_'},
 				"control": {maskBelow(x, ' '), b < ' '},
 				"equal":   {maskEqual(x, ':'), b == ':'},
@@ -218,6 +220,17 @@ func TestHasTag(t *testing.T) {
 	} {
 		if got := HasTag([]byte(c.value), c.tag); got != c.want {
 			t.Errorf("%q in %q: %v", c.tag, c.value, got)
+		}
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for value, want := range map[string]Options{
+		"": 0, " , ": 0, "outbound": OptionOutbound, "100rel, OutBound , PATH\r\n ,,timer": OptionOutbound | OptionPath,
+		"Persistence,persistenco,persistencx": OptionPersistence, "outbounds,pat,path path": 0, "@utbound, p\x01th, \x10ath": 0,
+	} {
+		if got := ParseOptions([]byte(value)); got != want {
+			t.Errorf("%q: %b, want %b", value, got, want)
 		}
 	}
 }

@@ -62,8 +62,10 @@ func (l *TagList) Next() []byte {
 // HasTag reports whether tag, in any case, is an element of the list in value.
 func HasTag(value []byte, tag string) bool {
 	for i := 0; len(value)-i >= len(tag) && tag != ""; i++ {
-		i = skipLWS(value, i)
-		if end := i + len(tag); end <= len(value) && foldEqualAny(value[i:end], tag) {
+		if i = skipLWS(value, i); i == len(value) {
+			return false
+		}
+		if end := i + len(tag); end <= len(value) && value[i]|0x20 == tag[0]|0x20 && foldEqualAny(value[i:end], tag) {
 			if end = skipLWS(value, end); end == len(value) || value[end] == ',' {
 				return true
 			}

@@ -58,12 +58,7 @@ func (v *Via) quick(b []byte, i int) int {
 		i += 1 + k
 	}
 	params := i
-	for i < n && b[i] != ',' {
-		if i = v.quickParam(b, i); i < 0 {
-			return -1
-		}
-	}
-	if i > n {
+	if i = v.quickParams(b, i); i < 0 || i > n {
 		return -1
 	}
 	if params < i {
@@ -73,52 +68,57 @@ func (v *Via) quick(b []byte, i int) int {
 	return i
 }
 
-// quickParam reads the parameter at b[i], which must be a semicolon, and returns
-// where it ends, which may be behind b; or -1.
-func (v *Via) quickParam(b []byte, i int) int {
-	x := word(b, i+1)
-	m := maskStop(x)
-	if b[i] != ';' {
-		return -1
-	}
-	i++
-	if m == 0 {
-		return v.longParam(b, i, x)
-	}
-	k := firstByte(m)
-	hasValue := byteAt(x, k) == '='
-	// Values are looked for behind the name that is known by then, not behind k:
-	// so the processor need not wait for it.
-	switch foldWord(x & lowBytes(k)) {
-	case wordBranch:
-		value := i + len("branch=")
-		i = valueStop(b, value)
-		if v.HasBranch || !hasValue || i-value == len(cookie) || i == value || i > len(b) {
+// quickParams reads the parameters at b[i:] and returns where they end, which may
+// be behind b; or -1.
+func (v *Via) quickParams(b []byte, i int) int {
+	for i >= 0 && i < len(b) && b[i] != ',' {
+		if b[i] != ';' {
 			return -1
 		}
-		v.HasBranch, v.Branch = true, b[value:i]
-		return i
-	case wordRPort:
-		return v.RPort.quick(b, i+len("rport"), hasValue, 65535)
-	case wordKeep:
-		return v.Keep.quick(b, i+len("keep"), hasValue, keepLimit)
-	case wordAlias:
-		v.Alias = true
-		i += len("alias")
-	case wordOB:
-		v.OB = true
-		i += len("ob")
-	default:
-		// Another name, or one with a rare meaning.
-		if k == 3 || k == 5 || i+k > len(b) || !isToken(b[i:i+k]) {
-			return -1
+		i++
+		x := word(b, i)
+		m := maskStop(x)
+		if m == 0 {
+			i = v.longParam(b, i, x)
+			continue
 		}
-		i += k
-	}
-	if hasValue {
-		value := i + 1
-		if i = valueStop(b, value); i == value {
-			return -1
+		// In front of a stop, setting the bit of lower case makes no letter of
+		// anything else. And what follows is looked for behind the name that is
+		// known by then, not behind the end that was found: so the processor need
+		// not wait for it.
+		switch name := i; (x | bytes20) & before(m) {
+		case wordBranch:
+			value := name + len("branch=")
+			i = valueStop(b, value)
+			if v.HasBranch || byteAt(x, len("branch")) != '=' || i-value == len(cookie) || i == value || i > len(b) {
+				return -1
+			}
+			v.HasBranch, v.Branch = true, b[value:i]
+			continue
+		case wordRPort:
+			i = v.RPort.quick(b, name+len("rport"), byteAt(x, len("rport")) == '=', 65535)
+			continue
+		case wordKeep:
+			i = v.Keep.quick(b, name+len("keep"), byteAt(x, len("keep")) == '=', keepLimit)
+			continue
+		case wordAlias:
+			v.Alias = true
+			i += len("alias")
+		case wordOB:
+			v.OB = true
+			i += len("ob")
+		default:
+			// Another name, or one with a rare meaning.
+			k := firstByte(m)
+			if i += k; k == 3 || k == 5 || i > len(b) || !isToken(b[name:i]) {
+				return -1
+			}
+		}
+		if i < len(b) && b[i] == '=' {
+			value := i + 1
+			if i = valueStop(b, value); i == value {
+				return -1
+			}
 		}
 	}
 	return i
