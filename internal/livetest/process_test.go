@@ -83,17 +83,6 @@ func (p *process) kill() {
 	<-p.done
 }
 
-// end asks the program to end itself, and waits until it has.
-func (p *process) end(t *testing.T) {
-	t.Helper()
-	p.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-p.done:
-	case <-time.After(patience):
-		t.Fatalf("%s does not end", p.Path)
-	}
-}
-
 // succeed waits until the program has ended, with exit code 0.
 func (p *process) succeed(t *testing.T) {
 	t.Helper()
