@@ -231,11 +231,22 @@ func quickTag(b []byte) (tag []byte, ok bool) {
 	if n == 0 || cap(b)-n < quickSlack {
 		return nil, false
 	}
+	// What is in front of the bracket does not matter, unless it is in quotes or
+	// there is no bracket.
 	i := 0
-	if b[0] != '<' {
-		if i = quickName(b, 0); i < 0 {
+	for {
+		x := word(b, i)
+		if m := maskEqual(x, '<') | maskEqual(x, ';') | maskEqual(x, '"'); m != 0 {
+			i += firstByte(m)
+			break
+		}
+		if i += 8; i >= n {
 			return nil, false
 		}
+	}
+	did(i)
+	if i >= n || b[i] != '<' {
+		return nil, false
 	}
 	j := bytes.IndexByte(b[i:], '>')
 	if j < 0 {

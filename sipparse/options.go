@@ -24,13 +24,20 @@ const (
 // any case. It is [HasTag] for all of them at once.
 func ParseOptions(value []byte) (set Options) {
 	for i := 0; i < len(value); i++ {
+		if value[i] == ' ' {
+			i++
+		}
 		s := i
 		for i < len(value) && value[i] != ',' {
 			i++
 		}
 		did(i - s)
-		s, e := trimLWS(value, s, i)
-		switch tag := value[s:e]; len(tag) {
+		tag := value[s:i]
+		if len(tag) > 0 && (tag[0] <= ' ' || tag[len(tag)-1] <= ' ') {
+			s, e := trimLWS(value, s, i)
+			tag = value[s:e]
+		}
+		switch len(tag) {
 		case 4:
 			if foldLetters(uint64(binary.LittleEndian.Uint32(tag))) == wordPath {
 				set |= OptionPath

@@ -60,14 +60,35 @@ func (p *Parser) Start(msg []byte) (sl StartLine, err error) {
 // and a colon right behind it; every other form is left to slow. It is one
 // function because a call costs as much as a third of a field.
 func (p *Parser) Next() bool {
-	i := p.pos
-	if p.body >= 0 || i > len(p.msg)-16 {
+	b, i := p.msg, p.pos
+	if p.body >= 0 || i < 0 || i > len(b)-16 {
 		return p.slow()
 	}
-	// The end is looked for from the start of the line, not of the value: so the
-	// processor need not know where this value starts to begin the next line.
-	e := control(p.msg, i) - i
-	line := p.msg[i:] // from here on by offsets in the line
+	// The end, as control finds it: from the start of the line, not of the value, so
+	// that the processor need not know where this value starts to begin the next
+	// line.
+	end := i
+	for {
+		if end > len(b)-16 {
+			end = control(b, end)
+			break
+		}
+		did(16)
+		s := b[end : end+16 : end+16]
+		x, y := binary.LittleEndian.Uint64(s), binary.LittleEndian.Uint64(s[8:])
+		if ((x-bytes20)|(y-bytes20))&bytes80 != 0 {
+			if m := maskBelow(x, ' '); m != 0 {
+				end += firstByte(m)
+				break
+			}
+			if m := maskBelow(y, ' '); m != 0 {
+				end += 8 + firstByte(m)
+				break
+			}
+		}
+		end += 16
+	}
+	line, e := b[i:], end-i // from here on by offsets in the line
 	if e < 0 || e > len(line)-4 {
 		return p.slow()
 	}
@@ -93,21 +114,23 @@ func (p *Parser) Next() bool {
 	if id == HeaderOther && !isToken(line[:n]) {
 		return p.slow()
 	}
-	name, value := line[:n], line[:e]
 	v := n + 1
-	if v < len(value) && value[v] == ' ' {
-		v++
-	}
-	if v >= len(value) {
+	if v > e {
 		return p.slow()
 	}
-	p.pos = i + e + 2
-	if value[v] <= ' ' || value[len(value)-1] <= ' ' {
-		v, e = trimLWS(line, v, e)
+	if line[v] == ' ' {
+		v++
 	}
+	end = e
+	if line[v] <= ' ' || line[e-1] <= ' ' { // the CR, too, if there is no value
+		if v, e = trimLWS(line, v, e); v >= e {
+			return p.slow()
+		}
+	}
+	p.pos = i + end + 2
 	h := &p.cur
 	h.ID, h.Offset, h.ValueOffset = id, i, i+v
-	h.Name, h.Value = name, line[v:e] // together: the garbage collector asks only once
+	h.Name, h.Value = line[:n], line[v:e] // together: the garbage collector asks only once
 	return true
 }
 
