@@ -115,22 +115,21 @@ func (p *Parser) Next() bool {
 		return p.slow()
 	}
 	v := n + 1
-	if v > e {
-		return p.slow()
-	}
-	if line[v] == ' ' {
+	if v < e && line[v] == ' ' {
 		v++
 	}
-	end = e
-	if line[v] <= ' ' || line[e-1] <= ' ' { // the CR, too, if there is no value
-		if v, e = trimLWS(line, v, e); v >= e {
-			return p.slow()
-		}
+	if v >= e {
+		return p.slow()
 	}
-	p.pos = i + end + 2
+	value := line[v:e]
+	if value[0] <= ' ' || value[len(value)-1] <= ' ' {
+		s, t := trimLWS(value, 0, len(value))
+		v, value = v+s, value[s:t]
+	}
+	p.pos = end + 2
 	h := &p.cur
 	h.ID, h.Offset, h.ValueOffset = id, i, i+v
-	h.Name, h.Value = line[:n], line[v:e] // together: the garbage collector asks only once
+	h.Name, h.Value = line[:n], value // together: the garbage collector asks only once
 	return true
 }
 
