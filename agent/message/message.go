@@ -11,12 +11,12 @@ import (
 )
 
 // Tags is a set of the option tags that speak about connections.
-type Tags uint8
+type Tags = sipparse.Options
 
 const (
-	Outbound    Tags = 1 << iota // RFC 5626
-	Path                         // RFC 3327
-	Persistence                  // draft-jain-sipping-persistent-conn-reqs
+	Outbound    = sipparse.OptionOutbound    // RFC 5626
+	Path        = sipparse.OptionPath        // RFC 3327
+	Persistence = sipparse.OptionPersistence // draft-jain-sipping-persistent-conn-reqs
 )
 
 // Label names a message in a report: the method and the number of its CSeq.

@@ -20,54 +20,54 @@ func (m *Message) Parse(head []byte) bool {
 	}
 	m.Request, m.Method, m.MethodName, m.Status = start.Request, start.Method, start.MethodName, start.Status
 	for p.Next() {
-		h := p.Header()
+		h := p.Field()
 		switch h.ID {
 		case sipparse.HeaderVia:
-			m.via(&h)
+			m.via(h)
 		case sipparse.HeaderCallID:
 			if m.CallID == nil {
 				m.CallID = h.Value
 			}
 		case sipparse.HeaderCSeq:
 			if !m.CSeq.Valid {
-				m.CSeq = h.CSeq()
+				h.ReadCSeq(&m.CSeq)
 			}
 		case sipparse.HeaderFrom:
 			if m.FromTag == nil {
-				m.FromTag = tag(&h)
+				m.FromTag = h.Tag()
 			}
 		case sipparse.HeaderTo:
 			if m.ToTag == nil {
-				m.ToTag = tag(&h)
+				m.ToTag = h.Tag()
 			}
 		case sipparse.HeaderContact:
-			m.contact(&h)
+			m.contact(h)
 		case sipparse.HeaderPath:
-			m.path(&h)
+			m.path(h)
 		case sipparse.HeaderSupported:
-			m.Supported |= tags(&h)
+			m.Supported |= h.Options()
 		case sipparse.HeaderRequire:
-			m.Require |= tags(&h)
+			m.Require |= h.Options()
 		case sipparse.HeaderProxyRequire:
-			m.ProxyRequire |= tags(&h)
+			m.ProxyRequire |= h.Options()
 		case sipparse.HeaderUnsupported:
-			m.Unsupported |= tags(&h)
+			m.Unsupported |= h.Options()
 		case sipparse.HeaderExpires:
-			delta(&m.Expires, &h)
+			delta(&m.Expires, h)
 		case sipparse.HeaderFlowTimer:
-			delta(&m.FlowTimer, &h)
+			delta(&m.FlowTimer, h)
 		case sipparse.HeaderPersistentTimeout:
-			delta(&m.PersistentTimeout, &h)
+			delta(&m.PersistentTimeout, h)
 		case sipparse.HeaderMinPersistence:
-			delta(&m.MinPersistence, &h)
+			delta(&m.MinPersistence, h)
 		case sipparse.HeaderSubscriptionState:
 			m.Ended = m.Ended || terminated(h.Value)
 		case sipparse.HeaderOther:
 			// Version 01 of the draft spells Require so.
 			if bytes.EqualFold(h.Name, []byte("Required")) {
-				m.Require |= tags(&h) & Persistence
+				m.Require |= h.Options() & Persistence
 			} else if bytes.EqualFold(h.Name, []byte("Proxy-Required")) {
-				m.ProxyRequire |= tags(&h) & Persistence
+				m.ProxyRequire |= h.Options() & Persistence
 			}
 		}
 	}
@@ -85,14 +85,6 @@ func (m *Message) via(h *sipparse.Header) {
 	}
 	list := h.Vias()
 	m.TopVia = list.Next(&m.Via)
-}
-
-func tag(h *sipparse.Header) []byte {
-	// Most From and To fields have one parameter, but a name or a URI may
-	// hold anything: leave the reading to the parser.
-	var a sipparse.Address
-	h.Address(&a)
-	return a.Tag
 }
 
 func (m *Message) contact(h *sipparse.Header) {
@@ -114,22 +106,6 @@ func (m *Message) path(h *sipparse.Header) {
 	var a sipparse.Address
 	for list := h.Addresses(); list.Next(&a); {
 		m.PathOB = m.PathOB || a.OB
-	}
-}
-
-func tags(h *sipparse.Header) (t Tags) {
-	for list := h.Tags(); ; {
-		tag := list.Next()
-		switch {
-		case tag == nil:
-			return t
-		case bytes.EqualFold(tag, []byte("outbound")):
-			t |= Outbound
-		case bytes.EqualFold(tag, []byte("path")):
-			t |= Path
-		case bytes.EqualFold(tag, []byte("persistence")):
-			t |= Persistence
-		}
 	}
 }
 
