@@ -68,17 +68,6 @@ func ParseAddress(value []byte, a *Address) { a.parse(value, skipLWS(value, 0), 
 // the start of the message.
 func (h *Header) Address(a *Address) { a.parse(h.Value, 0, h.ValueOffset, false) }
 
-// Tag returns the tag of a From or To field, or nil: what [Header.Address] finds
-// as Tag, for less.
-func (h *Header) Tag() []byte {
-	if tag, ok := quickTag(h.Value); ok {
-		return tag
-	}
-	var a Address
-	h.Address(&a)
-	return a.Tag
-}
-
 func (a *Address) parse(b []byte, i, base int, list bool) int {
 	*a = Address{}
 	end := a.quick(b, i)

@@ -6,7 +6,7 @@
 // There are two halves. [Parser] walks one message: start line, then header
 // fields one by one, each with a [HeaderID]; the value of a field is split
 // further only when asked: [Header.Vias], [Header.Addresses], [ParseCSeq],
-// [Header.Tags], [ParseDelta]. [Framer] cuts a stream (TCP, TLS) into
+// [Header.Tags], [Header.Options], [ParseDelta]. [Framer] cuts a stream (TCP, TLS) into
 // messages, keep-alives (RFC 5626 section 4.4.1) and what is neither;
 // [FrameDatagram] does the same for one UDP datagram. [Check] reads all
 // of a message for its defects.
