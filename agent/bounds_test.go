@@ -103,7 +103,7 @@ func TestManyConnections(t *testing.T) {
 		t.Errorf("evicted %+v", m.Evicted)
 	}
 	for socket, conn := range c.tcp {
-		c.Handle(&event.Event{Kind: event.Closed, Transport: event.TCP, Socket: socket, Remote: conn.remote, Time: s.Now})
+		c.Handle(&event.Event{Kind: event.Closed, Transport: event.TCP, Socket: socket, Remote: conn.Remote, Time: s.Now})
 	}
 	empty(t, c, s.Now)
 }

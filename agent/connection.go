@@ -3,16 +3,11 @@
 package agent
 
 import (
-	"net/netip"
 	"time"
 
-	"github.com/viaduct-project/viaduct/agent/class"
 	"github.com/viaduct-project/viaduct/agent/dialog"
+	"github.com/viaduct-project/viaduct/agent/fact"
 	"github.com/viaduct-project/viaduct/agent/keepalive"
-	"github.com/viaduct-project/viaduct/agent/message"
-	"github.com/viaduct-project/viaduct/agent/negotiate"
-	"github.com/viaduct-project/viaduct/agent/peer"
-	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/agent/stream"
 	"github.com/viaduct-project/viaduct/agent/transaction"
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -22,55 +17,26 @@ import (
 // connection is one TCP socket or one UDP flow. There may be a million of
 // them, most of them idle: what only busy ones need is behind a pointer.
 type connection struct {
-	id     uint64
-	socket uint64 // cookie
-	netns  uint64
-	cgroup uint64
-	local  netip.AddrPort
-	remote netip.AddrPort
-	owner  event.Process
+	fact.Conn
 
-	first     event.Time // when the core met it
-	openedAt  event.Time // 0 if not known
-	closedAt  event.Time // 0 while open
-	endedAt   event.Time // first FIN or RST, 0 before
-	lastIn    event.Time // last byte, 0 if none
-	lastOut   event.Time
 	handshake time.Duration
-	idle      time.Duration // at endedAt, negative if not known
-	counts    event.Counts  // the kernel's figures
-	bytesIn   uint64        // seen, with what is known to be lost
+	counts    event.Counts // the kernel's figures
+	bytesIn   uint64       // seen, with what is known to be lost
 	bytesOut  uint64
 	lostBytes uint64
 
 	nextIn, nextOut uint32 // sequence numbers at the opening, if established
-	pending         int32  // at endedAt
+	pending         int32  // at EndedAt
 	pairPort        uint16 // of the peer, while joined
-	transport       event.Transport
-	initiator       event.Side
-	by              event.Side
-	how             event.How
 
-	midLife     bool // older than the observation, as far as is known
-	established bool // its opening was seen
-	failed      bool // a connect that failed
-	incomplete  bool // bytes were lost
-	joined      bool // in the table of duplicate pairs
-	queued      bool // in Core.waiting
-	missing     bool // the last recount did not find it
-	outlived    bool // a request followed the end of a dialog
-
-	messages   report.Messages
-	sent       class.Requests
-	received   class.Requests
-	registered message.Label // first REGISTER of the initiator
+	joined   bool // in the table of duplicate pairs
+	queued   bool // in Core.waiting
+	missing  bool // the last recount did not find it
+	outlived bool // a request followed the end of a dialog
 
 	tx      transaction.Owner
 	dialogs dialog.Owner
-	neg     *negotiate.State
-	alive   *keepalive.State
 	streams *[2]half // index by direction
-	peer    *peer.Peer
 
 	in                   *list // open, udp or closing
 	older, younger       *connection
@@ -87,31 +53,23 @@ type half struct {
 
 func index(d event.Direction) int { return int(d - event.In) }
 
-func side(d event.Direction) event.Side {
-	switch d {
-	case event.In:
-		return event.Remote
-	case event.Out:
-		return event.Local
-	}
-	return event.Unknown
-}
+func side(d event.Direction) event.Side { return fact.Side(d) }
 
 // keepalives returns the connection's keep-alive state, made when first needed.
 func (conn *connection) keepalives() *keepalive.State {
-	if conn.alive == nil {
-		conn.alive = new(keepalive.State)
+	if conn.Alive == nil {
+		conn.Alive = new(keepalive.State)
 	}
-	return conn.alive
+	return conn.Alive
 }
 
 // touched notes that bytes came in direction d.
 func (conn *connection) touched(d event.Direction, t event.Time) {
 	if d == event.In {
-		conn.lastIn = max(conn.lastIn, t)
+		conn.LastIn = max(conn.LastIn, t)
 		return
 	}
-	conn.lastOut = max(conn.lastOut, t)
+	conn.LastOut = max(conn.LastOut, t)
 }
 
 // add counts bytes in direction d.
@@ -126,9 +84,9 @@ func (conn *connection) add(d event.Direction, n int) {
 // silence is the time from the last byte either way to t, or from the opening
 // if there never was one. It is negative if not even that is known.
 func (conn *connection) silence(t event.Time) time.Duration {
-	last := max(conn.lastIn, conn.lastOut)
+	last := max(conn.LastIn, conn.LastOut)
 	if last == 0 {
-		last = conn.openedAt
+		last = conn.OpenedAt
 	}
 	if last == 0 {
 		return -1
@@ -138,20 +96,20 @@ func (conn *connection) silence(t event.Time) time.Duration {
 
 func (conn *connection) setOwner(e *event.Event) {
 	if e.Owner.PID != 0 {
-		conn.owner = e.Owner
+		conn.Owner = e.Owner
 	}
 	if e.Cgroup != 0 {
-		conn.cgroup = e.Cgroup
+		conn.Cgroup = e.Cgroup
 	}
 	if e.NetNS != 0 && !conn.joined { // it is part of the key there
-		conn.netns = e.NetNS
+		conn.NetNS = e.NetNS
 	}
 }
 
 // figures takes what the kernel counts.
 func (conn *connection) figures(e *event.Event) {
 	if e.Transport == event.TLS {
-		conn.transport = event.TLS
+		conn.Transport = event.TLS
 	}
 	if e.Counts != (event.Counts{}) {
 		conn.counts = e.Counts
@@ -160,9 +118,9 @@ func (conn *connection) figures(e *event.Event) {
 		return // seen here, and to the point
 	}
 	if e.IdleIn >= 0 && (e.IdleIn != 0 || e.Counts.BytesReceived != 0) {
-		conn.lastIn = max(conn.lastIn, e.Time.Add(-e.IdleIn))
+		conn.LastIn = max(conn.LastIn, e.Time.Add(-e.IdleIn))
 	}
 	if e.IdleOut >= 0 && (e.IdleOut != 0 || e.Counts.BytesSent != 0) {
-		conn.lastOut = max(conn.lastOut, e.Time.Add(-e.IdleOut))
+		conn.LastOut = max(conn.LastOut, e.Time.Add(-e.IdleOut))
 	}
 }

@@ -38,16 +38,16 @@ func (c *Core) segment(e *event.Event) {
 	}
 	conn, fresh := c.connect(e)
 	if fresh {
-		conn.midLife = true
+		conn.MidLife = true
 	}
-	if conn.closedAt == 0 {
+	if conn.ClosedAt == 0 {
 		c.open.put(conn)
 	}
 	if conn.streams == nil {
 		c.makeStreams(conn)
 	}
 	if e.Lost {
-		conn.incomplete = true
+		conn.Incomplete = true
 		conn.streams[0].MarkLossy()
 		conn.streams[1].MarkLossy()
 	}
@@ -68,13 +68,13 @@ func (c *Core) segment(e *event.Event) {
 func (c *Core) makeStreams(conn *connection) {
 	conn.streams = new([2]half)
 	known := 1
-	if conn.established {
+	if conn.Established {
 		known = 0
 	}
 	for i := range conn.streams {
 		conn.streams[i].framer = sipparse.NewFramer(&c.framing[known])
 	}
-	if conn.established {
+	if conn.Established {
 		c.begin(conn)
 	}
 }
@@ -96,7 +96,7 @@ func (c *Core) begin(conn *connection) {
 // countGap counts bytes that nobody saw. They were sent all the same.
 func (c *Core) countGap(conn *connection, d event.Direction, n int64) {
 	conn.add(d, int(n))
-	conn.incomplete = true
+	conn.Incomplete = true
 	conn.lostBytes += uint64(n)
 	c.lost.SequenceGaps++
 	c.lost.SequenceGapBytes += uint64(n)
@@ -154,7 +154,7 @@ func (c *Core) items(conn *connection, d event.Direction, t event.Time) {
 		case sipparse.ItemPong:
 			c.pong(conn, d, t)
 		case sipparse.ItemDefect:
-			conn.messages.Malformed++
+			conn.Messages.Malformed++
 			c.lost.ParseErrors++
 		}
 	}
@@ -169,11 +169,11 @@ func (c *Core) ping(conn *connection, d event.Direction, t event.Time) {
 }
 
 func (c *Core) pong(conn *connection, d event.Direction, t event.Time) {
-	if conn.alive == nil { // nobody pinged: do not allocate for padding
+	if conn.Alive == nil { // nobody pinged: do not allocate for padding
 		c.counters.Keepalives[keepalive.Stray][d]++
 		return
 	}
-	rtt, ok := conn.alive.Pong(d, t)
+	rtt, ok := conn.Alive.Pong(d, t)
 	if !ok {
 		c.counters.Keepalives[keepalive.Stray][d]++
 		return
@@ -204,7 +204,7 @@ func (c *Core) decide(conn *connection, t event.Time) {
 // finish ends the streams of a connection that is gone.
 func (c *Core) finish(conn *connection) {
 	if conn.streams != nil {
-		t := max(conn.lastIn, conn.lastOut)
+		t := max(conn.LastIn, conn.LastOut)
 		c.decide(conn, t)
 		for i := range conn.streams {
 			h, d := &conn.streams[i], event.In+event.Direction(i)
@@ -213,7 +213,7 @@ func (c *Core) finish(conn *connection) {
 			c.lost.Implausible += uint64(h.Stray)
 		}
 	}
-	if conn.established && conn.transport == event.TCP {
+	if conn.Established && conn.Transport == event.TCP {
 		c.compare(conn, event.In, conn.counts.BytesReceived, conn.bytesIn)
 		c.compare(conn, event.Out, conn.counts.BytesSent, conn.bytesOut)
 	}

@@ -73,7 +73,7 @@ func FuzzHandle(f *testing.F) {
 		}
 		for socket := range uint64(8) {
 			if conn := c.tcp[socket]; conn != nil {
-				c.Handle(&event.Event{Kind: event.Closed, Transport: event.TCP, Socket: socket, Remote: conn.remote, Time: now})
+				c.Handle(&event.Event{Kind: event.Closed, Transport: event.TCP, Socket: socket, Remote: conn.Remote, Time: now})
 			}
 			c.Handle(&event.Event{Kind: event.Closed, Transport: event.UDP, Socket: socket, Time: now})
 		}

@@ -5,6 +5,7 @@ package agent
 import (
 	"time"
 
+	"github.com/viaduct-project/viaduct/agent/fact"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
 
@@ -15,14 +16,14 @@ const linger = 5 * time.Second
 // connect returns the TCP connection of e's socket and makes it if it is new.
 func (c *Core) connect(e *event.Event) (conn *connection, fresh bool) {
 	if conn := c.tcp[e.Socket]; conn != nil {
-		if conn.closedAt == 0 || e.Time.Sub(conn.closedAt) < linger {
+		if conn.ClosedAt == 0 || e.Time.Sub(conn.ClosedAt) < linger {
 			return conn, false
 		}
 		c.retire(conn)
 	}
 	conn = c.newConnection(e)
 	if e.Transport == event.TLS {
-		conn.transport = event.TLS
+		conn.Transport = event.TLS
 	}
 	c.tcp[e.Socket] = conn
 	c.open.put(conn)
@@ -34,17 +35,17 @@ func (c *Core) newConnection(e *event.Event) *connection {
 		c.evict()
 	}
 	c.lastID++
-	conn := &connection{
-		id:        c.lastID,
-		socket:    e.Socket,
-		transport: e.Transport,
-		local:     unmapped(e.Local),
-		remote:    unmapped(e.Remote),
-		first:     e.Time,
-		idle:      -1,
-	}
+	conn := &connection{Conn: fact.Conn{
+		ID:        c.lastID,
+		Socket:    e.Socket,
+		Transport: e.Transport,
+		Local:     unmapped(e.Local),
+		Remote:    unmapped(e.Remote),
+		First:     e.Time,
+		Idle:      -1,
+	}}
 	conn.setOwner(e)
-	conn.peer = c.peers.Get(conn.remote.Addr())
+	conn.Peer = c.peers.Get(conn.Remote.Addr())
 	return conn
 }
 
@@ -54,12 +55,12 @@ func (c *Core) opened(e *event.Event) {
 	conn, _ := c.connect(e)
 	conn.setOwner(e)
 	switch {
-	case conn.established:
+	case conn.Established:
 		return
 	case e.MidLife:
-		conn.midLife = true
-		if conn.initiator == event.Unknown {
-			conn.initiator = e.Initiator
+		conn.MidLife = true
+		if conn.Initiator == event.Unknown {
+			conn.Initiator = e.Initiator
 		}
 		conn.figures(e)
 		return
@@ -76,25 +77,25 @@ func (c *Core) opened(e *event.Event) {
 
 // establish notes how the connection began. at is when, if e does not say.
 func (c *Core) establish(conn *connection, e *event.Event, at event.Time) {
-	conn.established, conn.midLife, conn.failed = true, false, false
-	conn.initiator = e.Initiator
+	conn.Established, conn.MidLife, conn.Failed = true, false, false
+	conn.Initiator = e.Initiator
 	conn.handshake = e.Handshake
-	conn.openedAt = e.OpenedAt
-	if conn.openedAt == 0 {
-		conn.openedAt = at
+	conn.OpenedAt = e.OpenedAt
+	if conn.OpenedAt == 0 {
+		conn.OpenedAt = at
 	}
 	conn.nextIn, conn.nextOut = e.NextIn, e.NextOut
 	if conn.streams != nil {
 		c.begin(conn)
 	}
-	c.counters.Opened[conn.transport][conn.initiator]++
-	conn.peer.Opened++
+	c.counters.Opened[conn.Transport][conn.Initiator]++
+	conn.Peer.Opened++
 	if conn.handshake > 0 {
-		conn.peer.Handshake += conn.handshake
+		conn.Peer.Handshake += conn.handshake
 		c.counters.Handshake.Observe(conn.handshake.Seconds())
 	}
-	if conn.initiator == event.Local && conn.closedAt == 0 {
-		c.join(conn, conn.remote.Port())
+	if conn.Initiator == event.Local && conn.ClosedAt == 0 {
+		c.join(conn, conn.Remote.Port())
 	}
 }
 
@@ -102,9 +103,9 @@ func (c *Core) establish(conn *connection, e *event.Event, at event.Time) {
 func (c *Core) halfClosed(e *event.Event) {
 	conn, fresh := c.connect(e)
 	if fresh {
-		conn.midLife = true
+		conn.MidLife = true
 	}
-	if conn.endedAt != 0 {
+	if conn.EndedAt != 0 {
 		return
 	}
 	c.ended(conn, e.Time, side(e.Direction), event.FIN)
@@ -112,9 +113,9 @@ func (c *Core) halfClosed(e *event.Event) {
 
 // ended notes what the connection was like at its first FIN or RST.
 func (c *Core) ended(conn *connection, t event.Time, by event.Side, how event.How) {
-	conn.endedAt, conn.by, conn.how = t, by, how
+	conn.EndedAt, conn.By, conn.How = t, by, how
 	conn.pending = int32(conn.tx.Pending(t))
-	conn.idle = conn.silence(t)
+	conn.Idle = conn.silence(t)
 }
 
 // closedEvent takes Closed. If the connection is not known its opening was
@@ -124,33 +125,33 @@ func (c *Core) closedEvent(e *event.Event) {
 		return // a listener
 	}
 	conn, fresh := c.connect(e)
-	if conn.closedAt != 0 {
+	if conn.ClosedAt != 0 {
 		return
 	}
 	conn.setOwner(e)
-	if conn.initiator == event.Unknown {
-		conn.initiator = e.Initiator
+	if conn.Initiator == event.Unknown {
+		conn.Initiator = e.Initiator
 	}
 	switch {
 	case fresh && failedConnect(e):
 		c.failedConnect(conn, e)
 		return
-	case !conn.established && !e.MidLife && (fresh || e.OpenedAt != 0):
+	case !conn.Established && !e.MidLife && (fresh || e.OpenedAt != 0):
 		c.establish(conn, e, 0)
-	case !conn.established:
-		conn.midLife = true
+	case !conn.Established:
+		conn.MidLife = true
 	}
-	silent := conn.lastIn == 0 && conn.lastOut == 0
+	silent := conn.LastIn == 0 && conn.LastOut == 0
 	conn.figures(e)
-	if conn.endedAt == 0 {
+	if conn.EndedAt == 0 {
 		c.ended(conn, e.Time, e.By, e.How)
-	} else if silent && (conn.lastIn != 0 || conn.lastOut != 0) {
-		conn.idle = conn.silence(conn.endedAt) // the kernel knows what was not seen here
+	} else if silent && (conn.LastIn != 0 || conn.LastOut != 0) {
+		conn.Idle = conn.silence(conn.EndedAt) // the kernel knows what was not seen here
 	}
-	if conn.by == event.Unknown {
-		conn.by = e.By
+	if conn.By == event.Unknown {
+		conn.By = e.By
 	}
-	conn.closedAt = e.Time
+	conn.ClosedAt = e.Time
 	c.countClose(conn)
 	c.part(conn)
 	c.closing.put(conn)
@@ -167,16 +168,16 @@ func failedConnect(e *event.Event) bool {
 }
 
 func (c *Core) failedConnect(conn *connection, e *event.Event) {
-	conn.failed = true
-	conn.initiator = event.Local
+	conn.Failed = true
+	conn.Initiator = event.Local
 	if e.Initiator != event.Unknown {
-		conn.initiator = e.Initiator
+		conn.Initiator = e.Initiator
 	}
-	conn.closedAt, conn.endedAt, conn.by, conn.how = e.Time, e.Time, e.By, e.How
+	conn.ClosedAt, conn.EndedAt, conn.By, conn.How = e.Time, e.Time, e.By, e.How
 	if e.OpenedAt != 0 {
-		conn.first = e.OpenedAt
+		conn.First = e.OpenedAt
 	}
 	c.counters.Failures[e.How]++
-	conn.peer.Failures++
+	conn.Peer.Failures++
 	c.closing.put(conn)
 }

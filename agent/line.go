@@ -15,26 +15,26 @@ var transportNames = [...]string{event.TCP: "tcp", event.TLS: "tls", event.UDP: 
 func (conn *connection) report(now event.Time) report.Connection {
 	e := conn.evidence(now)
 	line := report.Connection{
-		ID:           "c" + number(conn.id),
-		Transport:    transportNames[conn.transport],
-		Local:        conn.local.String(),
-		Remote:       conn.remote.String(),
+		ID:           "c" + number(conn.ID),
+		Transport:    transportNames[conn.Transport],
+		Local:        conn.Local.String(),
+		Remote:       conn.Remote.String(),
 		Peer:         otherPeer,
-		Initiator:    sideName(conn.initiator),
-		Opened:       instant(conn.openedAt),
-		Closed:       instant(conn.closedAt),
+		Initiator:    sideName(conn.Initiator),
+		Opened:       instant(conn.OpenedAt),
+		Closed:       instant(conn.ClosedAt),
 		Class:        report.Class{Observed: class.Of(&e).String(), Because: class.Because(&e)},
-		Messages:     conn.messages,
-		Transactions: conn.sent.N + conn.received.N,
+		Messages:     conn.Messages,
+		Transactions: conn.Sent.N + conn.Received.N,
 
 		BytesSent:     max(conn.counts.BytesSent, conn.bytesOut),
 		BytesReceived: max(conn.counts.BytesReceived, conn.bytesIn),
 		LostBytes:     conn.lostBytes,
 		Retransmits:   conn.counts.Retransmits,
-		Incomplete:    conn.incomplete,
+		Incomplete:    conn.Incomplete,
 		Findings:      []int{},
 	}
-	owner := conn.owner
+	owner := conn.Owner
 	if owner.PID == 0 && conn.sock != nil {
 		owner = conn.sock.owner
 	}
@@ -47,7 +47,7 @@ func (conn *connection) report(now event.Time) report.Connection {
 	if conn.counts.SRTT > 0 {
 		line.SRTTSeconds = report.Seconds(conn.counts.SRTT)
 	}
-	if conn.closedAt != 0 || conn.endedAt != 0 {
+	if conn.ClosedAt != 0 || conn.EndedAt != 0 {
 		line.Close = conn.closeLine()
 	} else {
 		line.PendingTransactions = conn.tx.Pending(now)
@@ -61,23 +61,23 @@ func (conn *connection) report(now event.Time) report.Connection {
 }
 
 func (conn *connection) closeLine() *report.Close {
-	c := &report.Close{By: sideName(conn.by), PendingTransactions: int(conn.pending)}
-	if conn.how != event.HowUnknown {
-		c.How = report.Ref(howNames[conn.how])
+	c := &report.Close{By: sideName(conn.By), PendingTransactions: int(conn.pending)}
+	if conn.How != event.HowUnknown {
+		c.How = report.Ref(howNames[conn.How])
 	}
-	if conn.idle >= 0 {
-		c.IdleSeconds = report.Seconds(conn.idle)
+	if conn.Idle >= 0 {
+		c.IdleSeconds = report.Seconds(conn.Idle)
 	}
 	return c
 }
 
 func (conn *connection) keepaliveLine(now event.Time) report.Keepalives {
-	k := conn.alive
+	k := conn.Alive
 	if k == nil {
 		return report.Keepalives{}
 	}
-	if conn.closedAt != 0 {
-		now = conn.closedAt
+	if conn.ClosedAt != 0 {
+		now = conn.ClosedAt
 	}
 	in, out := k.Sent(event.In), k.Sent(event.Out)
 	line := report.Keepalives{
@@ -97,7 +97,7 @@ func (conn *connection) keepaliveLine(now event.Time) report.Keepalives {
 }
 
 func (conn *connection) negotiated(e *class.Evidence) (n report.Negotiated) {
-	s := conn.neg
+	s := conn.Neg
 	if s == nil {
 		return n
 	}

@@ -21,15 +21,15 @@ import (
 // beginning of the start line may be missing, which the CSeq shows.
 func (c *Core) message(conn *connection, d event.Direction, t event.Time, head []byte, recovered bool) {
 	m := &c.msg
-	doubtful := recovered || conn.incomplete || conn.midLife
+	doubtful := recovered || conn.Incomplete || conn.MidLife
 	if !m.Parse(head) || doubtful && m.Request && !bytes.Equal(m.MethodName, m.CSeq.MethodName) {
-		conn.messages.Malformed++
+		conn.Messages.Malformed++
 		c.lost.ParseErrors++
 		return
 	}
 	c.count(conn, d, m)
 	if !m.Usable() {
-		conn.messages.Malformed++
+		conn.Messages.Malformed++
 		c.lost.ParseErrors++
 		return
 	}
@@ -44,28 +44,28 @@ func (c *Core) count(conn *connection, d event.Direction, m *message.Message) {
 	kind := metrics.Request
 	switch {
 	case m.Request && d == event.Out:
-		conn.messages.RequestsSent++
+		conn.Messages.RequestsSent++
 	case m.Request:
-		conn.messages.RequestsReceived++
+		conn.Messages.RequestsReceived++
 	case d == event.Out:
 		kind = metrics.Response
-		conn.messages.ResponsesSent++
+		conn.Messages.ResponsesSent++
 	default:
 		kind = metrics.Response
-		conn.messages.ResponsesReceived++
+		conn.Messages.ResponsesReceived++
 	}
 	method := m.Method
 	if int(method) >= metrics.Methods {
 		method = sipparse.MethodUnknown
 	}
-	c.counters.Messages[conn.transport][d][kind][method]++
+	c.counters.Messages[conn.Transport][d][kind][method]++
 }
 
 func (c *Core) request(conn *connection, d event.Direction, t event.Time, m *message.Message) {
-	tx, verdict := c.txs.Request(&conn.tx, transaction.KeyOf(m, conn.id, d), m, t)
+	tx, verdict := c.txs.Request(&conn.tx, transaction.KeyOf(m, conn.ID, d), m, t)
 	switch verdict {
 	case transaction.Retransmission:
-		conn.messages.Retransmissions++
+		conn.Messages.Retransmissions++
 	case transaction.Fresh:
 		tx.Offer = negotiate.Read(m)
 		if m.Method != sipparse.MethodCancel {
@@ -80,12 +80,12 @@ func (c *Core) request(conn *connection, d event.Direction, t event.Time, m *mes
 // newRequest takes the first copy of a request that opens a transaction of its
 // own; ACK and CANCEL belong to another.
 func (c *Core) newRequest(conn *connection, d event.Direction, t event.Time, m *message.Message, o *negotiate.Offer) {
-	if conn.transport == event.UDP && len(m.ToTag) == 0 {
+	if conn.Transport == event.UDP && len(m.ToTag) == 0 {
 		conn.beginsWith(d) // a request within a dialog: the flow is older
 	}
-	p := conn.peer
+	p := conn.Peer
 	p.Requests++
-	switch conn.sent.N + conn.received.N {
+	switch conn.Sent.N + conn.Received.N {
 	case 0:
 		p.Carriers++
 	case 1:
@@ -94,27 +94,27 @@ func (c *Core) newRequest(conn *connection, d event.Direction, t event.Time, m *
 	default:
 		p.Again++
 	}
-	requests := &conn.sent
+	requests := &conn.Sent
 	if d == event.In {
-		requests = &conn.received
+		requests = &conn.Received
 	}
 	if requests.N == 0 {
 		*requests = class.Requests{First: m.Label(), InDialog: len(m.ToTag) > 0}
 	}
 	requests.N++
-	if m.Method == sipparse.MethodRegister && conn.registered.Method == 0 && conn.initiator == side(d) {
-		conn.registered = m.Label()
+	if m.Method == sipparse.MethodRegister && conn.Registered.Method == 0 && conn.Initiator == side(d) {
+		conn.Registered = m.Label()
 	}
 	conn.dialogs.Expire(c.dialogs, t)
 	conn.outlived = conn.outlived || conn.dialogs.Ended > 0
-	if conn.neg != nil {
-		conn.neg.Used(d, t, m.Label(), negotiate.CallOf(m.CallID))
+	if conn.Neg != nil {
+		conn.Neg.Used(d, t, m.Label(), negotiate.CallOf(m.CallID))
 	}
 	if o.Any() {
-		if conn.neg == nil {
-			conn.neg = new(negotiate.State)
+		if conn.Neg == nil {
+			conn.Neg = new(negotiate.State)
 		}
-		conn.neg.Offered(d, t, o)
+		conn.Neg.Offered(d, t, o)
 	}
 	if d == event.In && !conn.joined {
 		c.learnSentBy(conn, m)
@@ -123,17 +123,17 @@ func (c *Core) newRequest(conn *connection, d event.Direction, t event.Time, m *
 
 func (c *Core) response(conn *connection, d event.Direction, t event.Time, m *message.Message) {
 	request := opposite(d)
-	linger := conn.transport == event.UDP
-	tx, verdict := c.txs.Response(transaction.KeyOf(m, conn.id, request), m.Status, transaction.TagOf(m.ToTag), linger, t)
+	linger := conn.Transport == event.UDP
+	tx, verdict := c.txs.Response(transaction.KeyOf(m, conn.ID, request), m.Status, transaction.TagOf(m.ToTag), linger, t)
 	switch verdict {
 	case transaction.Retransmission:
-		conn.messages.Retransmissions++
+		conn.Messages.Retransmissions++
 		return
 	case transaction.Unmatched:
 		return
 	}
-	if conn.neg != nil {
-		conn.neg.Answered(request, t, &tx.Offer, m)
+	if conn.Neg != nil {
+		conn.Neg.Answered(request, t, &tx.Offer, m)
 	}
 	if verdict == transaction.Final {
 		c.followDialog(conn, request, t, m)
@@ -181,7 +181,7 @@ func (c *Core) dialogEnded(conn *connection, d event.Direction, t event.Time, m 
 	if !ok || !c.dialogs.End(id, t) {
 		return
 	}
-	if conn.neg != nil {
-		conn.neg.DialogEnded(t, negotiate.CallOf(m.CallID))
+	if conn.Neg != nil {
+		conn.Neg.DialogEnded(t, negotiate.CallOf(m.CallID))
 	}
 }

@@ -15,10 +15,10 @@ import (
 // at: the sent-by of its Via, if that names the peer and not somebody behind a
 // NAT.
 func (c *Core) learnSentBy(conn *connection, m *message.Message) {
-	if conn.initiator != event.Remote || conn.transport == event.UDP {
+	if conn.Initiator != event.Remote || conn.Transport == event.UDP {
 		return
 	}
-	if host, err := netip.ParseAddr(string(m.Via.Host)); err == nil && host.Unmap() != conn.remote.Addr() {
+	if host, err := netip.ParseAddr(string(m.Via.Host)); err == nil && host.Unmap() != conn.Remote.Addr() {
 		return
 	}
 	port := uint16(5060)
@@ -28,7 +28,7 @@ func (c *Core) learnSentBy(conn *connection, m *message.Message) {
 	case m.Via.Transport == sipparse.TransportTLS:
 		port = 5061
 	}
-	if conn.remote.Addr() == conn.local.Addr() && port == conn.local.Port() {
+	if conn.Remote.Addr() == conn.Local.Addr() && port == conn.Local.Port() {
 		return // names our own listener: both ends are this host's, and not a pair
 	}
 	c.join(conn, port)
@@ -37,9 +37,9 @@ func (c *Core) learnSentBy(conn *connection, m *message.Message) {
 // neighbours is the key under which duplicate pairs are found.
 func (conn *connection) neighbours() peer.Neighbours {
 	return peer.Neighbours{
-		NetNS: conn.netns,
-		Local: conn.local.Addr(),
-		Peer:  conn.remote.Addr(),
+		NetNS: conn.NetNS,
+		Local: conn.Local.Addr(),
+		Peer:  conn.Remote.Addr(),
 		Port:  conn.pairPort,
 	}
 }
@@ -47,17 +47,17 @@ func (conn *connection) neighbours() peer.Neighbours {
 // join adds a live connection to the table of duplicate pairs; port is what the
 // peer serves at.
 func (c *Core) join(conn *connection, port uint16) {
-	if conn.joined || conn.closedAt != 0 {
+	if conn.joined || conn.ClosedAt != 0 {
 		return
 	}
 	conn.pairPort = port
-	conn.joined = c.peers.Join(conn.peer, conn.neighbours(), conn.initiator == event.Local)
+	conn.joined = c.peers.Join(conn.Peer, conn.neighbours(), conn.Initiator == event.Local)
 }
 
 // part removes it: it has ended.
 func (c *Core) part(conn *connection) {
 	if conn.joined {
-		c.peers.Leave(conn.neighbours(), conn.initiator == event.Local)
+		c.peers.Leave(conn.neighbours(), conn.Initiator == event.Local)
 		conn.joined = false
 	}
 }

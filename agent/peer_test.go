@@ -128,7 +128,7 @@ func TestDuplicatePairs(t *testing.T) {
 			}
 			for cookie := range uint64(8) {
 				if conn := core.tcp[cookie]; conn != nil {
-					e := event.Event{Kind: event.Closed, Transport: event.TCP, Socket: cookie, Local: conn.local, Remote: conn.remote, Time: s.Now}
+					e := event.Event{Kind: event.Closed, Transport: event.TCP, Socket: cookie, Local: conn.Local, Remote: conn.Remote, Time: s.Now}
 					core.Handle(&e)
 				}
 			}

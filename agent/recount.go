@@ -18,12 +18,12 @@ import "github.com/viaduct-project/viaduct/internal/event"
 func (c *Core) Recount(alive func(socket uint64) bool, asked event.Time) (missed, suspects int) {
 	for conn := c.open.oldest; conn != nil; {
 		next := conn.younger
-		there := alive(conn.socket) || !conn.idleSince(asked)
+		there := alive(conn.Socket) || !conn.idleSince(asked)
 		if !there && conn.missing {
 			missed++
 			c.closedEvent(&event.Event{
-				Kind: event.Closed, Time: asked, Socket: conn.socket, Transport: conn.transport,
-				Local: conn.local, Remote: conn.remote, MidLife: conn.midLife,
+				Kind: event.Closed, Time: asked, Socket: conn.Socket, Transport: conn.Transport,
+				Local: conn.Local, Remote: conn.Remote, MidLife: conn.MidLife,
 				How: event.Expired, IdleIn: -1, IdleOut: -1,
 			})
 		}
@@ -48,5 +48,5 @@ func (c *Core) Recount(alive func(socket uint64) bool, asked event.Time) (missed
 
 // idleSince says that nothing was heard of conn from t on.
 func (conn *connection) idleSince(t event.Time) bool {
-	return max(conn.first, conn.openedAt, conn.lastIn, conn.lastOut) < t
+	return max(conn.First, conn.OpenedAt, conn.LastIn, conn.LastOut) < t
 }

@@ -17,22 +17,22 @@ func (c *Core) evict() {
 		c.evicted.Connections++
 		conn := c.open.oldest
 		c.release(conn)
-		delete(c.tcp, conn.socket)
+		delete(c.tcp, conn.Socket)
 	}
 }
 
 // countClose adds a connection that has ended to the totals.
 func (c *Core) countClose(conn *connection) {
-	c.counters.Closed[conn.transport][conn.by][conn.how]++
-	if conn.openedAt != 0 {
-		c.counters.Lifetime.Observe(conn.closedAt.Sub(conn.openedAt).Seconds())
+	c.counters.Closed[conn.Transport][conn.By][conn.How]++
+	if conn.OpenedAt != 0 {
+		c.counters.Lifetime.Observe(conn.ClosedAt.Sub(conn.OpenedAt).Seconds())
 	}
-	if conn.idle >= 0 {
-		c.counters.IdleAtClose[conn.by].Observe(conn.idle.Seconds())
+	if conn.Idle >= 0 {
+		c.counters.IdleAtClose[conn.By].Observe(conn.Idle.Seconds())
 	}
-	c.counters.Requests.Observe(float64(conn.sent.N + conn.received.N))
-	if conn.by == event.Remote && conn.how == event.FIN && conn.pending == 0 && conn.idle >= 0 {
-		conn.peer.ClosedIdle(conn.idle)
+	c.counters.Requests.Observe(float64(conn.Sent.N + conn.Received.N))
+	if conn.By == event.Remote && conn.How == event.FIN && conn.pending == 0 && conn.Idle >= 0 {
+		conn.Peer.ClosedIdle(conn.Idle)
 	}
 }
 
@@ -40,14 +40,14 @@ func (c *Core) countClose(conn *connection) {
 // keeps what the report says about it.
 func (c *Core) retire(conn *connection) {
 	if conn.queued && conn.streams != nil {
-		c.expireStreams(conn, conn.closedAt.Add(linger))
+		c.expireStreams(conn, conn.ClosedAt.Add(linger))
 	}
 	c.finish(conn)
 	c.release(conn)
-	if conn.transport == event.UDP {
-		delete(c.flows, flowKey{conn.socket, conn.remote})
+	if conn.Transport == event.UDP {
+		delete(c.flows, flowKey{conn.Socket, conn.Remote})
 	} else {
-		delete(c.tcp, conn.socket)
+		delete(c.tcp, conn.Socket)
 	}
 	if c.closed.add(conn) {
 		c.evicted.Closed++
@@ -62,8 +62,8 @@ func (c *Core) release(conn *connection) {
 	conn.leave()
 	if conn.sock != nil {
 		s := conn.sock
-		if conn.owner.PID == 0 {
-			conn.owner = s.owner
+		if conn.Owner.PID == 0 {
+			conn.Owner = s.owner
 		}
 		s.remove(conn)
 		if s.newest == nil && !s.told {
@@ -76,7 +76,7 @@ func (c *Core) release(conn *connection) {
 		}
 		conn.streams = nil
 	}
-	conn.countUnanswered(&c.counters, max(conn.closedAt, conn.first))
-	c.peers.Release(conn.peer)
-	conn.peer = nil
+	conn.countUnanswered(&c.counters, max(conn.ClosedAt, conn.First))
+	c.peers.Release(conn.Peer)
+	conn.Peer = nil
 }

@@ -60,17 +60,17 @@ func (c *Core) all() []*connection {
 		all = append(all, conn)
 	}
 	slices.SortFunc(all, func(a, b *connection) int {
-		return cmp.Or(cmp.Compare(a.began(), b.began()), cmp.Compare(a.id, b.id))
+		return cmp.Or(cmp.Compare(a.began(), b.began()), cmp.Compare(a.ID, b.ID))
 	})
 	return all
 }
 
 // began is what connections are ordered by.
 func (conn *connection) began() event.Time {
-	if conn.openedAt == 0 && !conn.midLife {
-		return conn.first
+	if conn.OpenedAt == 0 && !conn.MidLife {
+		return conn.First
 	}
-	return conn.openedAt
+	return conn.OpenedAt
 }
 
 func (c *Core) losses() report.Lost {
@@ -100,12 +100,12 @@ func (c *Core) Metrics(now event.Time) metrics.Snapshot {
 	for _, open := range []*list{&c.open, &c.udp} {
 		for conn := open.oldest; conn != nil; conn = conn.younger {
 			e := conn.evidence(now)
-			s.Connections[conn.transport][class.Of(&e)][conn.initiator]++
+			s.Connections[conn.Transport][class.Of(&e)][conn.Initiator]++
 			conn.countUnanswered(&s.Counters, now)
 		}
 	}
 	for conn := c.closing.oldest; conn != nil; conn = conn.younger {
-		conn.countUnanswered(&s.Counters, conn.closedAt)
+		conn.countUnanswered(&s.Counters, conn.ClosedAt)
 	}
 	return s
 }
@@ -114,40 +114,40 @@ func (c *Core) Metrics(now event.Time) metrics.Snapshot {
 // on a stream await a pong, and Binding requests a response; other datagrams
 // await nothing.
 func (conn *connection) countUnanswered(to *metrics.Counters, now event.Time) {
-	if conn.alive == nil {
+	if conn.Alive == nil {
 		return
 	}
 	kind := keepalive.Ping
-	if conn.transport == event.UDP {
+	if conn.Transport == event.UDP {
 		kind = keepalive.StunRequest
 	}
-	to.Unanswered[kind] += uint64(conn.alive.Unanswered(now))
+	to.Unanswered[kind] += uint64(conn.Alive.Unanswered(now))
 }
 
 func (conn *connection) evidence(now event.Time) class.Evidence {
-	m := &conn.messages
+	m := &conn.Messages
 	e := class.Evidence{
-		Transport:  conn.transport,
-		Initiator:  conn.initiator,
-		MidLife:    conn.midLife,
-		Failed:     conn.failed,
-		Sent:       conn.sent,
-		Received:   conn.received,
+		Transport:  conn.Transport,
+		Initiator:  conn.Initiator,
+		MidLife:    conn.MidLife,
+		Failed:     conn.Failed,
+		Sent:       conn.Sent,
+		Received:   conn.Received,
 		Messages:   m.RequestsSent + m.RequestsReceived + m.ResponsesSent + m.ResponsesReceived,
-		Registered: conn.registered,
+		Registered: conn.Registered,
 		Dialogs:    conn.dialogs.Ended,
 		Outlived:   conn.outlived,
-		Negotiated: conn.neg,
+		Negotiated: conn.Neg,
 		End:        now,
 	}
-	if conn.alive != nil {
-		in, out := conn.alive.Sent(event.In), conn.alive.Sent(event.Out)
+	if conn.Alive != nil {
+		in, out := conn.Alive.Sent(event.In), conn.Alive.Sent(event.Out)
 		e.Keepalives = in.Pings + in.Stun + out.Pings + out.Stun
 	}
-	if conn.endedAt != 0 {
-		e.End = conn.endedAt
-		if conn.neg != nil && conn.by != event.Unknown {
-			e.ByOther = conn.by != side(conn.neg.Persistent.By)
+	if conn.EndedAt != 0 {
+		e.End = conn.EndedAt
+		if conn.Neg != nil && conn.By != event.Unknown {
+			e.ByOther = conn.By != side(conn.Neg.Persistent.By)
 		}
 	}
 	return e

@@ -11,7 +11,7 @@ func (c *Core) Tick(now event.Time) {
 	for c.udp.oldest != nil && c.silent(c.udp.oldest, now) {
 	}
 	c.txs.Expire(now)
-	for conn := c.closing.oldest; conn != nil && now.Sub(conn.closedAt) >= linger; conn = c.closing.oldest {
+	for conn := c.closing.oldest; conn != nil && now.Sub(conn.ClosedAt) >= linger; conn = c.closing.oldest {
 		c.retire(conn)
 	}
 	c.expireHeld(now)
@@ -50,8 +50,8 @@ func (c *Core) expireHeld(now event.Time) {
 
 // expireStreams says whether conn goes on waiting for something.
 func (c *Core) expireStreams(conn *connection, now event.Time) bool {
-	if conn.closedAt != 0 {
-		now = min(now, conn.closedAt.Add(linger)) // then it is retired
+	if conn.ClosedAt != 0 {
+		now = min(now, conn.ClosedAt.Add(linger)) // then it is retired
 	}
 	waits := false
 	for i := range conn.streams {

@@ -82,7 +82,7 @@ func (c *Core) flow(key flowKey, t event.Time) *connection {
 
 // silent ends conn if it has been silent for long enough, and says so.
 func (c *Core) silent(conn *connection, t event.Time) bool {
-	if t.Sub(max(conn.lastIn, conn.lastOut)) < c.cfg.FlowTimeout {
+	if t.Sub(max(conn.LastIn, conn.LastOut)) < c.cfg.FlowTimeout {
 		return false
 	}
 	c.expireFlow(conn)
@@ -97,14 +97,14 @@ func (c *Core) datagram(e *event.Event) {
 	conn := c.flow(key, e.Time)
 	if conn == nil {
 		conn = c.newFlow(e, key)
-		defer func() { c.counters.Opened[event.UDP][conn.initiator]++ }() // who began is known by then, if ever
+		defer func() { c.counters.Opened[event.UDP][conn.Initiator]++ }() // who began is known by then, if ever
 	}
 	c.udp.put(conn)
 	if e.Lost {
-		conn.incomplete = true
+		conn.Incomplete = true
 	}
 	if e.Length > len(e.Payload) {
-		conn.incomplete = true
+		conn.Incomplete = true
 		conn.lostBytes += uint64(e.Length - len(e.Payload))
 	}
 	d := e.Direction
@@ -131,39 +131,39 @@ func (c *Core) datagram(e *event.Event) {
 
 func (c *Core) newFlow(e *event.Event, key flowKey) *connection {
 	conn := c.newConnection(e)
-	conn.openedAt = e.Time
+	conn.OpenedAt = e.Time
 	c.flows[key] = conn
 	if s := c.socketOf(e); s != nil {
 		s.add(conn)
-		if conn.netns == 0 {
-			conn.netns = s.netns
+		if conn.NetNS == 0 {
+			conn.NetNS = s.netns
 		}
-		if conn.cgroup == 0 {
-			conn.cgroup = s.cgroup
+		if conn.Cgroup == 0 {
+			conn.Cgroup = s.cgroup
 		}
 	}
-	conn.peer.Opened++
+	conn.Peer.Opened++
 	return conn
 }
 
 // beginsWith tells who began a flow: the sender of its first request or
 // keep-alive, if nothing went before.
 func (conn *connection) beginsWith(d event.Direction) {
-	if conn.initiator == event.Unknown && conn.sent.N+conn.received.N == 0 &&
-		conn.messages.ResponsesSent+conn.messages.ResponsesReceived == 0 {
-		conn.initiator = side(d)
+	if conn.Initiator == event.Unknown && conn.Sent.N+conn.Received.N == 0 &&
+		conn.Messages.ResponsesSent+conn.Messages.ResponsesReceived == 0 {
+		conn.Initiator = side(d)
 	}
 }
 
 // expireFlow ends a flow that fell silent, at the time when that was certain.
 func (c *Core) expireFlow(conn *connection) {
-	at := max(conn.lastIn, conn.lastOut).Add(c.cfg.FlowTimeout)
+	at := max(conn.LastIn, conn.LastOut).Add(c.cfg.FlowTimeout)
 	c.endFlow(conn, at, event.Unknown, event.Expired)
 }
 
 func (c *Core) endFlow(conn *connection, t event.Time, by event.Side, how event.How) {
 	c.ended(conn, t, by, how)
-	conn.closedAt = t
+	conn.ClosedAt = t
 	c.countClose(conn)
 	c.retire(conn)
 }

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package fact holds what the core knows of a connection, as the rules read
+// it. The core alone writes it.
+package fact
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/viaduct-project/viaduct/agent/class"
+	"github.com/viaduct-project/viaduct/agent/keepalive"
+	"github.com/viaduct-project/viaduct/agent/message"
+	"github.com/viaduct-project/viaduct/agent/negotiate"
+	"github.com/viaduct-project/viaduct/agent/peer"
+	"github.com/viaduct-project/viaduct/agent/report"
+	"github.com/viaduct-project/viaduct/internal/event"
+)
+
+// Conn is one TCP socket or one UDP flow of this host.
+type Conn struct {
+	ID     uint64
+	Socket uint64 // cookie
+	NetNS  uint64
+	Cgroup uint64
+	Local  netip.AddrPort
+	Remote netip.AddrPort
+	Owner  event.Process
+
+	First    event.Time    // when the core met it
+	OpenedAt event.Time    // 0 if not known
+	ClosedAt event.Time    // 0 while open
+	EndedAt  event.Time    // first FIN or RST, 0 before
+	LastIn   event.Time    // last byte, 0 if none
+	LastOut  event.Time    // last byte, 0 if none
+	LastSIP  [2]event.Time // last SIP message by direction, see [Conn.LastMessage]
+	Idle     time.Duration // at EndedAt, negative if not known
+
+	Transport event.Transport
+	Initiator event.Side
+	By        event.Side // who ended it
+	How       event.How
+
+	MidLife     bool // older than the observation, as far as is known
+	Established bool // its opening was seen
+	Failed      bool // a connect that failed
+	Incomplete  bool // bytes were lost
+	Exiting     bool // its process was exiting when it closed the connection
+
+	Messages   report.Messages
+	Sent       class.Requests
+	Received   class.Requests
+	Registered message.Label // first REGISTER of the initiator
+
+	Neg   *negotiate.State // nil if nothing was offered
+	Alive *keepalive.State // nil if there were no keep-alives
+	Peer  *peer.Peer       // nil once retired
+
+	Notes *Notes // of the rules
+}
+
+// Whole says that all of the connection was seen: rules that need its
+// beginning, or every byte of it, judge only such ones.
+func (c *Conn) Whole() bool { return !c.MidLife && !c.Incomplete }
+
+// LastMessage is when the last SIP message went either way, 0 if none did.
+func (c *Conn) LastMessage() event.Time { return max(c.LastSIP[0], c.LastSIP[1]) }
+
+// Stream says whether the transport is a byte stream.
+func (c *Conn) Stream() bool { return c.Transport != event.UDP }
+
+// Open says whether neither side has begun to end it.
+func (c *Conn) Open() bool { return c.EndedAt == 0 && c.ClosedAt == 0 }
+
+// Address is that of the given end.
+func (c *Conn) Address(s event.Side) netip.AddrPort {
+	if s == event.Remote {
+		return c.Remote
+	}
+	return c.Local
+}
+
+// Side is the end that sends in direction d.
+func Side(d event.Direction) event.Side {
+	switch d {
+	case event.In:
+		return event.Remote
+	case event.Out:
+		return event.Local
+	}
+	return event.Unknown
+}
