@@ -5,6 +5,7 @@ package agent
 import (
 	"time"
 
+	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
 
@@ -19,10 +20,13 @@ type Config struct {
 	MaxDialogs      int // 500,000
 	MaxPeers        int // 100,000
 	MaxClosed       int // closed connections kept for the report: 100,000
+	MaxFindings     int // causes reported: 10,000
 	MaxHeldBytes    int // out-of-order bytes of all streams: 64 MiB
 	MaxMessage      int // longest message head: 64 KiB
 
 	FlowTimeout time.Duration // silence that ends a UDP flow: 5 minutes
+
+	Profile rule.Profile
 }
 
 // Lost is what the source of the events lost before the core could see it.
@@ -45,6 +49,7 @@ func (c Config) withDefaults() Config {
 		{&c.MaxDialogs, 500_000},
 		{&c.MaxPeers, 100_000},
 		{&c.MaxClosed, 100_000},
+		{&c.MaxFindings, 10_000},
 		{&c.MaxHeldBytes, 64 << 20},
 		{&c.MaxMessage, 64 << 10},
 	} {

@@ -14,10 +14,13 @@ import (
 
 	"github.com/viaduct-project/viaduct/agent/dialog"
 	"github.com/viaduct-project/viaduct/agent/early"
+	"github.com/viaduct-project/viaduct/agent/fact"
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/agent/metrics"
 	"github.com/viaduct-project/viaduct/agent/peer"
 	"github.com/viaduct-project/viaduct/agent/report"
+	"github.com/viaduct-project/viaduct/agent/rule"
+	"github.com/viaduct-project/viaduct/agent/rules"
 	"github.com/viaduct-project/viaduct/agent/stream"
 	"github.com/viaduct-project/viaduct/agent/transaction"
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -49,6 +52,12 @@ type Core struct {
 	dialogs *dialog.Table
 	peers   *peer.Table
 	early   *early.Table
+
+	outgoing  *fact.Index
+	listeners *fact.Listeners
+	rules     *rule.Engine
+	scene     rule.Scene // of the moment
+
 	budget  stream.Budget
 	framing [2]sipparse.FramerOptions // known start, unknown start
 
@@ -75,7 +84,13 @@ func New(cfg Config) *Core {
 		peers:    peer.NewTable(cfg.MaxPeers),
 		early:    early.New(),
 		budget:   stream.Budget{Limit: cfg.MaxHeldBytes},
+
+		outgoing:  fact.NewIndex(),
+		listeners: fact.NewListeners(),
 	}
+	c.rules = rule.NewEngine(&rule.World{
+		Txs: c.txs, Dialogs: c.dialogs, Outgoing: c.outgoing, Listeners: c.listeners, Profile: cfg.Profile,
+	}, rules.Catalogue(), cfg.MaxFindings)
 	options := sipparse.FramerOptions{MaxMessage: cfg.MaxMessage, DropBody: true}
 	c.framing[0] = options
 	options.Resync = true
@@ -92,6 +107,7 @@ func (c *Core) Handle(e *event.Event) {
 	if e.Kind == event.Data && e.Direction != event.In && e.Direction != event.Out {
 		return // bytes that went nowhere: the source is at fault, its own counters tell
 	}
+	c.rules.Advance(e.Time.Add(-timerSlack))
 	if e.Transport == event.UDP {
 		c.handleUDP(e)
 		return
@@ -105,6 +121,8 @@ func (c *Core) Handle(e *event.Event) {
 		c.halfClosed(e)
 	case event.Closed:
 		c.closedEvent(e)
+	case event.Listening:
+		c.listeners.Add(e.Socket, e.NetNS, true, e.Local, e.Owner)
 	case event.Owner:
 		if conn := c.tcp[e.Socket]; conn != nil {
 			conn.setOwner(e)

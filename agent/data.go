@@ -8,6 +8,7 @@ import (
 
 	"github.com/viaduct-project/viaduct/agent/keepalive"
 	"github.com/viaduct-project/viaduct/agent/negotiate"
+	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/agent/stream"
 	"github.com/viaduct-project/viaduct/internal/event"
 	"github.com/viaduct-project/viaduct/sipparse"
@@ -148,7 +149,7 @@ func (c *Core) items(conn *connection, d event.Direction, t event.Time) {
 	for h.framer.Next(&item) {
 		switch item.Kind {
 		case sipparse.ItemMessage:
-			c.message(conn, d, t, item.Head, item.Recovered)
+			c.framed(conn, d, t, &item)
 		case sipparse.ItemPing:
 			c.ping(conn, d, t)
 		case sipparse.ItemPong:
@@ -156,30 +157,48 @@ func (c *Core) items(conn *connection, d event.Direction, t event.Time) {
 		case sipparse.ItemDefect:
 			conn.Messages.Malformed++
 			c.lost.ParseErrors++
+			c.judgeDefect(conn, d, t, &item)
+		case sipparse.ItemSTUN:
+			c.judgeBeat(conn, d, t, rule.Beat{Kind: keepalive.StunOther})
 		}
+	}
+}
+
+// framed takes a message of a stream.
+func (c *Core) framed(conn *connection, d event.Direction, t event.Time, item *sipparse.Item) {
+	c.message(conn, d, t, item.Head, int(item.Length), item.Recovered)
+	if item.Code != sipparse.CodeNone {
+		c.judgeDefect(conn, d, t, item)
 	}
 }
 
 func (c *Core) ping(conn *connection, d event.Direction, t event.Time) {
 	if conn.keepalives().Ping(d, t) {
 		c.counters.Keepalives[keepalive.Ping][d]++
+		c.judgeBeat(conn, d, t, rule.Beat{Kind: keepalive.Ping})
 		return
 	}
 	c.counters.Keepalives[keepalive.Pong][d] += 2
+	for range 2 {
+		c.judgeBeat(conn, d, t, rule.Beat{Kind: keepalive.Pong, Answered: true})
+	}
 }
 
 func (c *Core) pong(conn *connection, d event.Direction, t event.Time) {
 	if conn.Alive == nil { // nobody pinged: do not allocate for padding
 		c.counters.Keepalives[keepalive.Stray][d]++
+		c.judgeBeat(conn, d, t, rule.Beat{Kind: keepalive.Stray})
 		return
 	}
 	rtt, ok := conn.Alive.Pong(d, t)
 	if !ok {
 		c.counters.Keepalives[keepalive.Stray][d]++
+		c.judgeBeat(conn, d, t, rule.Beat{Kind: keepalive.Stray})
 		return
 	}
 	c.counters.Keepalives[keepalive.Pong][d]++
 	c.counters.RoundTrip.Observe(rtt.Seconds())
+	c.judgeBeat(conn, d, t, rule.Beat{Kind: keepalive.Pong, Answered: true, RTT: rtt})
 }
 
 // decide settles and gives up all that the streams of conn hold.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/viaduct-project/viaduct/agent/fact"
+	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
 
@@ -44,6 +45,7 @@ func (c *Core) newConnection(e *event.Event) *connection {
 		First:     e.Time,
 		Idle:      -1,
 	}}
+	conn.tx.Conn, conn.dialogs.Conn = &conn.Conn, &conn.Conn
 	conn.setOwner(e)
 	conn.Peer = c.peers.Get(conn.Remote.Addr())
 	return conn
@@ -63,6 +65,7 @@ func (c *Core) opened(e *event.Event) {
 			conn.Initiator = e.Initiator
 		}
 		conn.figures(e)
+		c.judge(rule.Opened, conn, e.Time)
 		return
 	}
 	c.establish(conn, e, e.Time)
@@ -96,7 +99,9 @@ func (c *Core) establish(conn *connection, e *event.Event, at event.Time) {
 	}
 	if conn.Initiator == event.Local && conn.ClosedAt == 0 {
 		c.join(conn, conn.Remote.Port())
+		c.outgoing.Add(&conn.Conn)
 	}
+	c.judge(rule.Opened, conn, conn.OpenedAt)
 }
 
 // halfClosed takes the first FIN.
@@ -116,13 +121,16 @@ func (c *Core) ended(conn *connection, t event.Time, by event.Side, how event.Ho
 	conn.EndedAt, conn.By, conn.How = t, by, how
 	conn.pending = int32(conn.tx.Pending(t))
 	conn.Idle = conn.silence(t)
+	c.outgoing.Remove(&conn.Conn)
+	c.judge(rule.Ended, conn, t)
 }
 
 // closedEvent takes Closed. If the connection is not known its opening was
 // lost, or it never came to be.
 func (c *Core) closedEvent(e *event.Event) {
 	if e.Remote.Port() == 0 {
-		return // a listener
+		c.listeners.Remove(e.Socket)
+		return
 	}
 	conn, fresh := c.connect(e)
 	if conn.ClosedAt != 0 {
@@ -153,6 +161,7 @@ func (c *Core) closedEvent(e *event.Event) {
 	}
 	conn.ClosedAt = e.Time
 	c.countClose(conn)
+	c.judge(rule.Closed, conn, e.Time)
 	c.part(conn)
 	c.closing.put(conn)
 }
@@ -179,5 +188,6 @@ func (c *Core) failedConnect(conn *connection, e *event.Event) {
 	}
 	c.counters.Failures[e.How]++
 	conn.Peer.Failures++
+	c.judge(rule.Closed, conn, e.Time)
 	c.closing.put(conn)
 }

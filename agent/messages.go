@@ -11,6 +11,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/agent/metrics"
 	"github.com/viaduct-project/viaduct/agent/negotiate"
+	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/agent/transaction"
 	"github.com/viaduct-project/viaduct/internal/event"
 	"github.com/viaduct-project/viaduct/sipparse"
@@ -19,7 +20,7 @@ import (
 // message takes one message, given by its head, that went in direction d. If
 // its start was found in bytes whose framing was lost, or after a gap, the
 // beginning of the start line may be missing, which the CSeq shows.
-func (c *Core) message(conn *connection, d event.Direction, t event.Time, head []byte, recovered bool) {
+func (c *Core) message(conn *connection, d event.Direction, t event.Time, head []byte, size int, recovered bool) {
 	m := &c.msg
 	doubtful := recovered || conn.Incomplete || conn.MidLife
 	if !m.Parse(head) || doubtful && m.Request && !bytes.Equal(m.MethodName, m.CSeq.MethodName) {
@@ -27,7 +28,9 @@ func (c *Core) message(conn *connection, d event.Direction, t event.Time, head [
 		c.lost.ParseErrors++
 		return
 	}
+	m.Size = size
 	c.count(conn, d, m)
+	conn.LastSIP[index(d)] = max(conn.LastSIP[index(d)], t)
 	if !m.Usable() {
 		conn.Messages.Malformed++
 		c.lost.ParseErrors++
@@ -75,6 +78,7 @@ func (c *Core) request(conn *connection, d event.Direction, t event.Time, m *mes
 	if m.Method == sipparse.MethodNotify && m.Ended {
 		c.dialogEnded(conn, d, t, m)
 	}
+	c.judgeMessage(rule.Request, conn, d, t, tx, verdict)
 }
 
 // newRequest takes the first copy of a request that opens a transaction of its
@@ -105,7 +109,7 @@ func (c *Core) newRequest(conn *connection, d event.Direction, t event.Time, m *
 	if m.Method == sipparse.MethodRegister && conn.Registered.Method == 0 && conn.Initiator == side(d) {
 		conn.Registered = m.Label()
 	}
-	conn.dialogs.Expire(c.dialogs, t)
+	conn.dialogs.Expire(c.dialogs, t, func(g *dialog.Dialog) { c.judgeDialog(rule.DialogOff, conn, 0, t, g) })
 	conn.outlived = conn.outlived || conn.dialogs.Ended > 0
 	if conn.Neg != nil {
 		conn.Neg.Used(d, t, m.Label(), negotiate.CallOf(m.CallID))
@@ -128,8 +132,9 @@ func (c *Core) response(conn *connection, d event.Direction, t event.Time, m *me
 	switch verdict {
 	case transaction.Retransmission:
 		conn.Messages.Retransmissions++
-		return
+		fallthrough
 	case transaction.Unmatched:
+		c.judgeMessage(rule.Response, conn, d, t, tx, verdict)
 		return
 	}
 	if conn.Neg != nil {
@@ -138,6 +143,7 @@ func (c *Core) response(conn *connection, d event.Direction, t event.Time, m *me
 	if verdict == transaction.Final {
 		c.followDialog(conn, request, t, m)
 	}
+	c.judgeMessage(rule.Response, conn, d, t, tx, verdict)
 }
 
 // followDialog follows dialogs through final responses: a 2xx to INVITE or
@@ -152,7 +158,7 @@ func (c *Core) followDialog(conn *connection, d event.Direction, t event.Time, m
 	switch m.Method {
 	case sipparse.MethodInvite:
 		if m.Status/100 == 2 {
-			c.dialogs.Begin(&conn.dialogs, id, 0)
+			c.dialogBegan(conn, d, t, 0, id)
 		}
 	case sipparse.MethodSubscribe:
 		switch {
@@ -160,7 +166,7 @@ func (c *Core) followDialog(conn *connection, d event.Direction, t event.Time, m
 		case m.Expires.N == 0:
 			c.dialogEnded(conn, d, t, m)
 		default:
-			c.dialogs.Begin(&conn.dialogs, id, t.Add(time.Duration(m.Expires.N)*time.Second))
+			c.dialogBegan(conn, d, t, t.Add(time.Duration(m.Expires.N)*time.Second), id)
 		}
 	case sipparse.MethodBye:
 		c.dialogEnded(conn, d, t, m)
@@ -176,11 +182,22 @@ func dialogOf(d event.Direction, m *message.Message) (dialog.ID, bool) {
 	return dialog.Of(m.CallID, m.ToTag, m.FromTag)
 }
 
+func (c *Core) dialogBegan(conn *connection, d event.Direction, t, until event.Time, id dialog.ID) {
+	if g, fresh := c.dialogs.Begin(&conn.dialogs, id, d, t, until); fresh {
+		c.judgeDialog(rule.DialogOn, conn, d, t, g)
+	}
+}
+
 func (c *Core) dialogEnded(conn *connection, d event.Direction, t event.Time, m *message.Message) {
 	id, ok := dialogOf(d, m)
-	if !ok || !c.dialogs.End(id, t) {
+	if !ok {
 		return
 	}
+	ended := c.dialogs.End(id, t)
+	if ended == nil {
+		return
+	}
+	c.judgeDialog(rule.DialogOff, conn, d, t, ended)
 	if conn.Neg != nil {
 		conn.Neg.DialogEnded(t, negotiate.CallOf(m.CallID))
 	}

@@ -57,6 +57,7 @@ func (c *Core) retire(conn *connection) {
 // release lets go of all that conn holds in tables.
 func (c *Core) release(conn *connection) {
 	c.part(conn)
+	c.outgoing.Remove(&conn.Conn)
 	c.txs.Release(&conn.tx)
 	c.dialogs.Release(&conn.dialogs)
 	conn.leave()

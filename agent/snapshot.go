@@ -36,8 +36,10 @@ func (c *Core) Report(now event.Time) *report.Report {
 		Features:    map[string]string{},
 		Lost:        c.losses(),
 	}
+	of := c.findings(r)
 	for _, conn := range all {
 		line := conn.report(now)
+		line.Findings = append(line.Findings, of[conn.ID]...)
 		if line.Class.Observed == class.Persistent.String() {
 			r.Summary.Persistent++
 		}

@@ -2,7 +2,11 @@
 
 package agent
 
-import "github.com/viaduct-project/viaduct/internal/event"
+import (
+	"time"
+
+	"github.com/viaduct-project/viaduct/internal/event"
+)
 
 // Tick lets time pass: what has waited for longer than it may is given up. The
 // caller ticks about once a second; the result does not depend on how often.
@@ -15,7 +19,12 @@ func (c *Core) Tick(now event.Time) {
 		c.retire(conn)
 	}
 	c.expireHeld(now)
+	c.rules.Advance(now.Add(-timerSlack))
 }
+
+// timerSlack is how late an event may come: timers judge what did not happen,
+// so they wait for the stragglers of the source.
+const timerSlack = time.Second
 
 // Finish decides all that is held, as nothing more will come: the end of a
 // capture file, or of the watching. Connections that are open stay open.
@@ -26,6 +35,7 @@ func (c *Core) Finish(now event.Time) {
 		conn.queued = false
 	}
 	c.waiting = nil
+	c.rules.Advance(now)
 	for c.closing.oldest != nil {
 		c.retire(c.closing.oldest)
 	}

@@ -4,6 +4,7 @@ package agent
 
 import (
 	"github.com/viaduct-project/viaduct/agent/keepalive"
+	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
 
@@ -52,6 +53,9 @@ func (c *Core) socketKnown(e *event.Event) {
 	if e.Cgroup != 0 {
 		s.cgroup = e.Cgroup
 	}
+	if e.Kind != event.Owner && e.Local.Port() != 0 {
+		c.listeners.Add(e.Socket, s.netns, false, e.Local, s.owner)
+	}
 }
 
 // socketClosed ends the flows of a socket, or the one flow that e names.
@@ -69,6 +73,7 @@ func (c *Core) socketClosed(e *event.Event) {
 		}
 	}
 	delete(c.sockets, e.Socket)
+	c.listeners.Remove(e.Socket)
 }
 
 // flow returns the flow, unless it has ended by silence.
@@ -111,9 +116,10 @@ func (c *Core) datagram(e *event.Event) {
 	conn.touched(d, e.Time)
 	conn.add(d, max(e.Length, len(e.Payload)))
 	kind, ok := keepalive.Classify(e.Payload)
+	beat := rule.Beat{Kind: kind, Raw: e.Payload}
 	switch {
 	case !ok:
-		c.message(conn, d, e.Time, e.Payload, false)
+		c.message(conn, d, e.Time, e.Payload, max(e.Length, len(e.Payload)), false)
 		return
 	case kind == keepalive.Datagram:
 		conn.keepalives().Datagram(d, e.Time)
@@ -121,17 +127,20 @@ func (c *Core) datagram(e *event.Event) {
 	default:
 		if rtt, answered := conn.keepalives().Stun(d, e.Time, kind, e.Payload); answered {
 			c.counters.RoundTrip.Observe(rtt.Seconds())
+			beat.Answered, beat.RTT = true, rtt
 		}
 	}
 	c.counters.Keepalives[kind][d]++
 	if kind == keepalive.Datagram || kind == keepalive.StunRequest {
 		conn.beginsWith(d)
 	}
+	c.judgeBeat(conn, d, e.Time, beat)
 }
 
 func (c *Core) newFlow(e *event.Event, key flowKey) *connection {
 	conn := c.newConnection(e)
 	conn.OpenedAt = e.Time
+	defer c.judge(rule.Opened, conn, e.Time)
 	c.flows[key] = conn
 	if s := c.socketOf(e); s != nil {
 		s.add(conn)
@@ -165,5 +174,6 @@ func (c *Core) endFlow(conn *connection, t event.Time, by event.Side, how event.
 	c.ended(conn, t, by, how)
 	conn.ClosedAt = t
 	c.countClose(conn)
+	c.judge(rule.Closed, conn, t)
 	c.retire(conn)
 }

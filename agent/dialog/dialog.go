@@ -8,6 +8,8 @@ package dialog
 import (
 	"hash/maphash"
 
+	"github.com/viaduct-project/viaduct/agent/fact"
+	"github.com/viaduct-project/viaduct/agent/note"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
 
@@ -31,6 +33,7 @@ func Of(callID, localTag, remoteTag []byte) (ID, bool) {
 
 // Owner is a connection's end of the table.
 type Owner struct {
+	Conn    *fact.Conn
 	head    *Dialog
 	Begun   uint32
 	Ended   uint32
@@ -39,7 +42,12 @@ type Owner struct {
 
 // Dialog is one that began and has not ended.
 type Dialog struct {
-	id             ID
+	ID    ID
+	By    event.Direction // of the request that formed it
+	Conn  *fact.Conn      // on which it was formed
+	Begun event.Time
+	Notes *note.Pad
+
 	owner          *Owner
 	until          event.Time // end of a subscription, 0 if it has none
 	prev, next     *Dialog    // of the owner
@@ -61,19 +69,22 @@ func New(limit int) *Table { return &Table{Limit: limit, byID: make(map[ID]*Dial
 // Len is the number of dialogs held.
 func (tb *Table) Len() int { return len(tb.byID) }
 
-// Begin notes that the dialog was confirmed on o. until is 0 for one that only
-// a message ends. It returns false for a dialog that is known, whose until is
-// then renewed.
-func (tb *Table) Begin(o *Owner, id ID, until event.Time) bool {
+// Find returns a dialog that has begun and not ended, or nil.
+func (tb *Table) Find(id ID) *Dialog { return tb.byID[id] }
+
+// Begin notes that the dialog was confirmed on o, by a request that went in
+// direction by. until is 0 for one that only a message ends. It returns false
+// for a dialog that is known, whose until is then renewed.
+func (tb *Table) Begin(o *Owner, id ID, by event.Direction, t, until event.Time) (*Dialog, bool) {
 	if d := tb.byID[id]; d != nil {
 		d.until = until
-		return false
+		return d, false
 	}
 	if len(tb.byID) >= tb.Limit && tb.oldest != nil {
 		tb.Evicted++
 		tb.remove(tb.oldest)
 	}
-	d := &Dialog{id: id, owner: o, until: until, next: o.head, older: tb.youngest}
+	d := &Dialog{ID: id, By: by, Conn: o.Conn, Begun: t, owner: o, until: until, next: o.head, older: tb.youngest}
 	if o.head != nil {
 		o.head.prev = d
 	}
@@ -86,28 +97,28 @@ func (tb *Table) Begin(o *Owner, id ID, until event.Time) bool {
 	tb.youngest = d
 	tb.byID[id] = d
 	o.Begun++
-	return true
+	return d, true
 }
 
-// End notes that the dialog is over, wherever that was said, and returns false
-// if it is not known.
-func (tb *Table) End(id ID, t event.Time) bool {
+// End notes that the dialog is over, wherever that was said, and returns it,
+// or nil if it is not known.
+func (tb *Table) End(id ID, t event.Time) *Dialog {
 	d := tb.byID[id]
 	if d == nil {
-		return false
+		return nil
 	}
 	d.owner.Ended++
 	d.owner.EndedAt = t
 	tb.remove(d)
-	return true
+	return d
 }
 
-// Expire ends o's subscriptions that ran out.
-func (o *Owner) Expire(tb *Table, now event.Time) {
+// Expire ends o's subscriptions that ran out and calls ended for each.
+func (o *Owner) Expire(tb *Table, now event.Time, ended func(*Dialog)) {
 	for d := o.head; d != nil; {
 		next := d.next
 		if d.until != 0 && d.until <= now {
-			tb.End(d.id, d.until)
+			ended(tb.End(d.ID, d.until))
 		}
 		d = next
 	}
@@ -121,7 +132,7 @@ func (tb *Table) Release(o *Owner) {
 }
 
 func (tb *Table) remove(d *Dialog) {
-	delete(tb.byID, d.id)
+	delete(tb.byID, d.ID)
 	if d.older != nil {
 		d.older.younger = d.younger
 	} else {

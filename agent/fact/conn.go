@@ -12,6 +12,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/keepalive"
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/agent/negotiate"
+	"github.com/viaduct-project/viaduct/agent/note"
 	"github.com/viaduct-project/viaduct/agent/peer"
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -56,7 +57,10 @@ type Conn struct {
 	Alive *keepalive.State // nil if there were no keep-alives
 	Peer  *peer.Peer       // nil once retired
 
-	Notes *Notes // of the rules
+	Notes *note.Pad // of the rules
+
+	indexed              bool // in an Index
+	nextThere, prevThere *Conn
 }
 
 // Whole says that all of the connection was seen: rules that need its

@@ -41,12 +41,16 @@ type Contact struct {
 // Message is one SIP message. Its byte slices point into the bytes it was read
 // from.
 type Message struct {
+	Head       []byte // all of it up to the body; a datagram's body too
+	Size       int    // bytes on the wire, body included
 	Request    bool
 	Method     sipparse.Method // of a response: the CSeq's
 	MethodName []byte
 	Status     int
 	Via        sipparse.Via // topmost; only that one speaks about this hop
 	TopVia     bool         // there is one
+	Vias       int          // values, topmost included
+	LowerKeep  bool         // a Via below the topmost has keep with a value
 	CallID     []byte
 	FromTag    []byte
 	ToTag      []byte

@@ -12,7 +12,7 @@ import (
 // the bytes are no SIP message at all; a message with faults is read as far as
 // it can be. Of a field that may stand once the first counts.
 func (m *Message) Parse(head []byte) bool {
-	*m = Message{}
+	*m = Message{Head: head, Size: len(head)}
 	var p sipparse.Parser
 	start, err := p.Start(head)
 	if err != nil {
@@ -77,14 +77,21 @@ func (m *Message) Parse(head []byte) bool {
 	return true
 }
 
-// via keeps the topmost value: `keep`, `alias` and `persistent` on the others
+// via keeps the topmost value and counts the others: `keep`, `alias` and `persistent` on the others
 // belong to other hops.
 func (m *Message) via(h *sipparse.Header) {
-	if m.TopVia {
-		return
-	}
 	list := h.Vias()
-	m.TopVia = list.Next(&m.Via)
+	if !m.TopVia {
+		if m.TopVia = list.Next(&m.Via); !m.TopVia {
+			return
+		}
+		m.Vias = 1
+	}
+	var v sipparse.Via
+	for list.Next(&v) {
+		m.Vias++
+		m.LowerKeep = m.LowerKeep || v.Keep.HasValue
+	}
 }
 
 func (m *Message) contact(h *sipparse.Header) {

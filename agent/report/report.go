@@ -43,8 +43,11 @@ type Finding struct {
 	Rule       string    `json:"rule"`
 	Severity   string    `json:"severity"` // violation, advice, info
 	Party      string    `json:"party"`    // local, peer, unknown
+	Address    string    `json:"address"`  // of the party, empty if it is unknown
 	Connection string    `json:"connection"`
-	Time       time.Time `json:"time"`
+	Time       time.Time `json:"time"`  // first seen
+	Last       time.Time `json:"last"`  // seen last
+	Count      uint32    `json:"count"` // how often
 	Summary    string    `json:"summary"`
 	Evidence   string    `json:"evidence"`
 	Source     string    `json:"source"`

@@ -8,8 +8,10 @@ package transaction
 import (
 	"time"
 
+	"github.com/viaduct-project/viaduct/agent/fact"
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/agent/negotiate"
+	"github.com/viaduct-project/viaduct/agent/note"
 	"github.com/viaduct-project/viaduct/internal/event"
 	"github.com/viaduct-project/viaduct/sipparse"
 )
@@ -35,8 +37,10 @@ type Key struct {
 // Transaction is one request and what answered it.
 type Transaction struct {
 	Key   Key
+	Conn  *fact.Conn // on which the request was seen
 	Offer negotiate.Offer
 	Start event.Time
+	Notes *note.Pad
 
 	deadline event.Time
 	toTag    uint64 // hash of the last final response's To tag
@@ -52,6 +56,7 @@ type Transaction struct {
 
 // Owner is a connection's end of the table.
 type Owner struct {
+	Conn      *fact.Conn
 	head      *Transaction
 	Completed uint32 // transactions that got a final response
 	TimedOut  uint32 // transactions that got none
@@ -113,7 +118,7 @@ func (tb *Table) Request(o *Owner, k Key, m *message.Message, t event.Time) (*Tr
 		tb.evict()
 	}
 	tx = tb.fresh()
-	*tx = Transaction{Key: k, Start: t, deadline: t.Add(Timeout), pending: true, owner: o}
+	*tx = Transaction{Key: k, Conn: o.Conn, Start: t, deadline: t.Add(Timeout), pending: true, owner: o}
 	tb.byKey[k] = tx
 	o.push(tx)
 	tb.waiting.push(tx)

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"github.com/viaduct-project/viaduct/agent/report"
+	"github.com/viaduct-project/viaduct/agent/rule"
+	"github.com/viaduct-project/viaduct/internal/event"
+)
+
+// findings fills in what the rules raised and returns the indexes into that
+// list by connection.
+func (c *Core) findings(r *report.Report) map[uint64][]int {
+	of := make(map[uint64][]int)
+	for i, f := range c.rules.Findings.All() {
+		r.Findings = append(r.Findings, findingLine(f))
+		of[f.Conn.ID] = append(of[f.Conn.ID], i)
+		switch f.Severity {
+		case rule.Violation:
+			r.Summary.Findings.Violation++
+		case rule.Advice:
+			r.Summary.Findings.Advice++
+		default:
+			r.Summary.Findings.Info++
+		}
+	}
+	return of
+}
+
+func findingLine(f *rule.Finding) report.Finding {
+	line := report.Finding{
+		Rule:       f.Rule.ID,
+		Severity:   f.Severity.String(),
+		Party:      "unknown",
+		Connection: "c" + number(f.Conn.ID),
+		Time:       f.First.Go(),
+		Last:       f.Last.Go(),
+		Count:      f.Count,
+		Summary:    f.Rule.Broken,
+		Evidence:   f.Evidence,
+		Source:     f.Rule.Source,
+	}
+	switch f.Party {
+	case event.Local:
+		line.Party = "local"
+		line.Address = f.Conn.Local.String()
+	case event.Remote:
+		line.Party = "peer"
+		line.Address = f.Conn.Remote.String()
+	}
+	return line
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"github.com/viaduct-project/viaduct/agent/dialog"
+	"github.com/viaduct-project/viaduct/agent/rule"
+	"github.com/viaduct-project/viaduct/agent/transaction"
+	"github.com/viaduct-project/viaduct/internal/event"
+	"github.com/viaduct-project/viaduct/sipparse"
+)
+
+// The functions below show the rules what happened, after the core's own state
+// has taken it in. Dialogs are shown before the message that began or ended
+// them.
+
+func (c *Core) judge(k rule.Kind, conn *connection, t event.Time) {
+	if c.rules.Wants(k) {
+		c.scene = rule.Scene{Now: t, Conn: &conn.Conn}
+		c.rules.Show(k, &c.scene)
+	}
+}
+
+func (c *Core) judgeMessage(k rule.Kind, conn *connection, d event.Direction, t event.Time, tx *transaction.Transaction, v transaction.Verdict) {
+	c.scene = rule.Scene{Now: t, Conn: &conn.Conn, Dir: d, Msg: &c.msg, Tx: tx, Verdict: v}
+	c.rules.Show(k, &c.scene)
+}
+
+func (c *Core) judgeDialog(k rule.Kind, conn *connection, d event.Direction, t event.Time, g *dialog.Dialog) {
+	c.scene = rule.Scene{Now: t, Conn: &conn.Conn, Dir: d, Msg: &c.msg, Dialog: g}
+	c.rules.Show(k, &c.scene)
+}
+
+func (c *Core) judgeBeat(conn *connection, d event.Direction, t event.Time, b rule.Beat) {
+	c.scene = rule.Scene{Now: t, Conn: &conn.Conn, Dir: d, Beat: b}
+	c.rules.Show(rule.Beaten, &c.scene)
+}
+
+func (c *Core) judgeDefect(conn *connection, d event.Direction, t event.Time, item *sipparse.Item) {
+	c.scene = rule.Scene{Now: t, Conn: &conn.Conn, Dir: d, Item: item}
+	c.rules.Show(rule.Defect, &c.scene)
+}

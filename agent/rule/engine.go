@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rule
+
+import (
+	"net/netip"
+
+	"github.com/viaduct-project/viaduct/agent/fact"
+	"github.com/viaduct-project/viaduct/internal/event"
+)
+
+// bound is a rule with its family's state.
+type bound struct {
+	*Rule // nil for the bookkeeping of a family
+	mine  any
+}
+
+// hook is one function that is called for one kind of event.
+type hook struct {
+	rule *bound
+	f    func(*Scene)
+}
+
+// Engine calls the checks and keeps what they raise.
+type Engine struct {
+	World    *World
+	Findings Findings
+	Dropped  uint64 // timers that found no room
+
+	on     [numKinds][]hook
+	timers timers
+	habits map[habit]int
+}
+
+// Kind of a check.
+type Kind uint8
+
+const (
+	Opened Kind = iota
+	Request
+	Response
+	Beaten
+	Defect
+	Ended
+	Closed
+	DialogOn
+	DialogOff
+	numKinds
+)
+
+// habit is what Tally counts by.
+type habit struct {
+	rule *bound
+	peer netip.Addr
+}
+
+const maxHabits = 100_000
+
+// NewEngine returns an Engine for the rules of the families, which keeps at
+// most limit findings.
+func NewEngine(w *World, families []Family, limit int) *Engine {
+	e := &Engine{World: w, Findings: newFindings(limit), habits: make(map[habit]int)}
+	for i := range families {
+		f := &families[i]
+		var mine any
+		if f.New != nil {
+			mine = f.New()
+		}
+		e.bind(&bound{mine: mine}, &f.Watch)
+		for j := range f.Rules {
+			e.bind(&bound{&f.Rules[j], mine}, &f.Rules[j].Check)
+		}
+	}
+	return e
+}
+
+func (e *Engine) bind(b *bound, c *Check) {
+	for k, f := range [numKinds]func(*Scene){
+		Opened: c.Opened, Request: c.Request, Response: c.Response, Beaten: c.Beat, Defect: c.Defect,
+		Ended: c.Ended, Closed: c.Closed, DialogOn: c.DialogOn, DialogOff: c.DialogOff,
+	} {
+		if f != nil {
+			e.on[k] = append(e.on[k], hook{b, f})
+		}
+	}
+}
+
+// Show lets the checks of the kind look at x, whose World and Mine it sets.
+func (e *Engine) Show(k Kind, x *Scene) {
+	x.World, x.engine = e.World, e
+	for i := range e.on[k] {
+		h := &e.on[k][i]
+		x.rule, x.Mine = h.rule, h.rule.mine
+		h.f(x)
+	}
+}
+
+// Wants says whether any check looks at events of the kind.
+func (e *Engine) Wants(k Kind) bool { return len(e.on[k]) > 0 }
+
+func (e *Engine) tally(b *bound, peer netip.Addr) int {
+	k := habit{b, peer}
+	n, known := e.habits[k]
+	if !known && len(e.habits) >= maxHabits {
+		clear(e.habits) // habits show again
+	}
+	e.habits[k] = n + 1
+	return n + 1
+}
+
+func (e *Engine) raise(x *Scene, cause uint64, s Severity, party event.Side, evidence func() string) {
+	e.Findings.add(x.rule.Rule, x.Conn, cause, s, party, x.Now, evidence)
+}
+
+func (e *Engine) timer(t event.Time, c *fact.Conn, b *bound, f func(*Scene)) {
+	if !e.timers.add(t, c, b, f) {
+		e.Dropped++
+	}
+}
+
+// Advance lets the timers fire that are due up to now, in their order.
+func (e *Engine) Advance(now event.Time) {
+	for {
+		t, ok := e.timers.due(now)
+		if !ok {
+			return
+		}
+		x := Scene{World: e.World, Now: t.at, Conn: t.conn, Mine: t.rule.mine, engine: e, rule: t.rule}
+		t.f(&x)
+	}
+}
+
+// Timers is how many are set.
+func (e *Engine) Timers() int { return len(e.timers) }

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rule
+
+import (
+	"net/netip"
+
+	"github.com/viaduct-project/viaduct/agent/fact"
+	"github.com/viaduct-project/viaduct/internal/event"
+)
+
+// Finding is one broken rule, by one cause.
+type Finding struct {
+	Rule     *Rule
+	Severity Severity // the highest that it was raised with
+	Party    event.Side
+	Conn     *fact.Conn // where it was seen first
+	First    event.Time
+	Last     event.Time
+	Count    uint32
+	Evidence string // of the first
+}
+
+// key says what is the same cause.
+type key struct {
+	rule  *Rule
+	conn  uint64     // PerConnection
+	peer  netip.Addr // PerPeer
+	party event.Side
+	cause uint64
+}
+
+// Findings are what was raised, each cause once. Beyond the limit new ones are
+// dropped and counted: the first ones explain more than the last.
+type Findings struct {
+	Dropped uint64
+
+	limit int
+	byKey map[key]*Finding
+	all   []*Finding // in the order of their first time
+	Fresh func(*Finding)
+}
+
+func newFindings(limit int) Findings {
+	return Findings{limit: limit, byKey: make(map[key]*Finding)}
+}
+
+// All returns the findings in the order in which they were first raised. They
+// are the Engine's.
+func (f *Findings) All() []*Finding { return f.all }
+
+func (f *Findings) add(r *Rule, c *fact.Conn, cause uint64, s Severity, party event.Side, t event.Time, evidence func() string) {
+	k := key{rule: r, party: party, cause: cause}
+	if r.Scope == PerPeer {
+		k.peer = c.Remote.Addr()
+	} else {
+		k.conn = c.ID
+	}
+	if known := f.byKey[k]; known != nil {
+		known.Count++
+		known.Last = max(known.Last, t)
+		known.Severity = max(known.Severity, s)
+		return
+	}
+	if len(f.all) >= f.limit {
+		f.Dropped++
+		return
+	}
+	n := &Finding{Rule: r, Severity: s, Party: party, Conn: c, First: t, Last: t, Count: 1, Evidence: printable(evidence())}
+	f.byKey[k] = n
+	f.all = append(f.all, n)
+	if f.Fresh != nil {
+		f.Fresh(n)
+	}
+}
+
+// evidenceLimit keeps a hostile header from filling the report.
+const evidenceLimit = 300
+
+// printable replaces what a terminal would act on: evidence quotes messages.
+func printable(s string) string {
+	b := make([]rune, 0, len(s))
+	for _, r := range s {
+		switch {
+		case len(b) == evidenceLimit:
+			return string(b) + "..."
+		case r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0xfffd:
+			r = '.'
+		}
+		b = append(b, r)
+	}
+	return string(b)
+}

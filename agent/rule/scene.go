@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rule
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/viaduct-project/viaduct/agent/dialog"
+	"github.com/viaduct-project/viaduct/agent/fact"
+	"github.com/viaduct-project/viaduct/agent/keepalive"
+	"github.com/viaduct-project/viaduct/agent/message"
+	"github.com/viaduct-project/viaduct/agent/transaction"
+	"github.com/viaduct-project/viaduct/internal/event"
+	"github.com/viaduct-project/viaduct/sipparse"
+)
+
+// Scene is what a check looks at. It is valid during the call only, and so are
+// Msg, Tx, Beat.Raw and Item; Conn and Dialog may be kept.
+type Scene struct {
+	*World
+	Now  event.Time      // of what happened, or when a timer was due
+	Conn *fact.Conn      // where
+	Dir  event.Direction // of what was seen, 0 if nothing was
+
+	Msg     *message.Message
+	Tx      *transaction.Transaction // of the request, nil if not known
+	Verdict transaction.Verdict
+	Beat    Beat
+	Item    *sipparse.Item
+	Dialog  *dialog.Dialog
+
+	Mine any // state of the rule's family
+
+	engine *Engine
+	rule   *bound
+}
+
+// Beat is one keep-alive.
+type Beat struct {
+	Kind     keepalive.Kind
+	Raw      []byte        // of STUN messages and datagrams
+	Answered bool          // a pong or Binding response that answers
+	RTT      time.Duration // if Answered
+}
+
+// Writer is the side that sent what is looked at.
+func (x *Scene) Writer() event.Side { return fact.Side(x.Dir) }
+
+// Reader is the other one.
+func (x *Scene) Reader() event.Side { return Opposite(x.Writer()) }
+
+// Opposite is the other side; unknown stays unknown.
+func Opposite(s event.Side) event.Side {
+	switch s {
+	case event.Local:
+		return event.Remote
+	case event.Remote:
+		return event.Local
+	}
+	return event.Unknown
+}
+
+// Raise reports that the rule is broken by party, with its own severity. The
+// evidence is the header line or the figures that show it; it is written only
+// for the first of a cause, later ones count up.
+func (x *Scene) Raise(party event.Side, evidence string, args ...any) {
+	x.RaiseFor(0, x.rule.Severity, party, evidence, args...)
+}
+
+// RaiseAs is Raise with another severity.
+func (x *Scene) RaiseAs(s Severity, party event.Side, evidence string, args ...any) {
+	x.RaiseFor(0, s, party, evidence, args...)
+}
+
+// RaiseFor tells causes apart: findings of one rule on one connection (or with
+// one peer, see Scope) that have different causes are reported separately.
+func (x *Scene) RaiseFor(cause uint64, s Severity, party event.Side, evidence string, args ...any) {
+	x.engine.raise(x, cause, s, party, func() string {
+		if len(args) == 0 {
+			return evidence
+		}
+		return fmt.Sprintf(evidence, args...)
+	})
+}
+
+// After calls f when d has passed since Now, with a Scene that has the same
+// connection and nothing else. Whatever f depends on may have changed by then:
+// the connection may be closed. Set one timer per thing that is watched and
+// set it again when it fires, rather than one per message.
+func (x *Scene) After(d time.Duration, f func(*Scene)) { x.At(x.Now.Add(d), f) }
+
+// At is After for a time. A time that has passed is due at once.
+func (x *Scene) At(t event.Time, f func(*Scene)) { x.engine.timer(t, x.Conn, x.rule, f) }
+
+// Tally counts, for this rule and the connection's peer, and returns how many
+// there were so far with this one: for rules that judge a habit.
+func (x *Scene) Tally() int { return x.engine.tally(x.rule, x.Conn.Remote.Addr()) }

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rule
+
+import (
+	"github.com/viaduct-project/viaduct/agent/dialog"
+	"github.com/viaduct-project/viaduct/agent/fact"
+	"github.com/viaduct-project/viaduct/agent/transaction"
+)
+
+// World is what checks may look up beyond the connection at hand.
+type World struct {
+	Txs       *transaction.Table
+	Dialogs   *dialog.Table
+	Outgoing  *fact.Index     // open connections that this host opened
+	Listeners *fact.Listeners // sockets that accept, as far as they are known
+	Profile   Profile
+}
+
+// Profile adapts the rules to a site. The zero value judges by the documents.
+type Profile struct {
+	NAT      bool // peers are behind NATs, as clients of a provider are: reuse without agreement is expected
+	Draft01  bool // the persistent-connection draft's version 01 binds in full
+	Swamping Swamping
+}
+
+// Swamping is when a peer opens too many connections; zero judges nothing.
+type Swamping struct {
+	PerMinute int // connections opened
+}
