@@ -5,9 +5,26 @@ package rules
 
 import (
 	"github.com/viaduct-project/viaduct/agent/rule"
+	"github.com/viaduct-project/viaduct/agent/rules/alias"
+	"github.com/viaduct-project/viaduct/agent/rules/crlf"
+	"github.com/viaduct-project/viaduct/agent/rules/keep"
+	"github.com/viaduct-project/viaduct/agent/rules/outbound"
+	"github.com/viaduct-project/viaduct/agent/rules/persistent"
+	"github.com/viaduct-project/viaduct/agent/rules/rport"
+	"github.com/viaduct-project/viaduct/agent/rules/stun"
+	"github.com/viaduct-project/viaduct/agent/rules/transport"
 )
 
 // Catalogue returns the families in the order in which they are listed.
 func Catalogue() []rule.Family {
-	return []rule.Family{}
+	return []rule.Family{
+		keep.Family(),
+		crlf.Family(),
+		stun.Family(),
+		outbound.Family(),
+		alias.Family(),
+		transport.Family(),
+		rport.Family(),
+		persistent.Family(),
+	}
 }

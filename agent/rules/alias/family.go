@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package alias has the rules of RFC 5923: connection reuse by the Via parameter alias.
+package alias
+
+import (
+	"embed"
+
+	"github.com/viaduct-project/viaduct/agent/note"
+	"github.com/viaduct-project/viaduct/agent/rule"
+)
+
+//go:embed flows
+var flows embed.FS
+
+// Family returns the rules.
+func Family() rule.Family {
+	return rule.Family{
+		Note:  note.Alias,
+		Name:  "RFC 5923: alias",
+		Flows: flows,
+		Rules: []rule.Rule{},
+	}
+}
