@@ -34,6 +34,10 @@ type Lost struct {
 	RingFull     uint64
 	MapFull      uint64
 	QueueOverrun uint64
+
+	CaptureDropped uint64 // packets that a capture file says it does not hold
+	Unreadable     uint64 // packets of it whose headers could not be read
+	Fragments      uint64 // datagrams of which fragments were missing
 }
 
 func (c Config) withDefaults() Config {

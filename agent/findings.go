@@ -42,11 +42,12 @@ func findingLine(f *rule.Finding) report.Finding {
 	}
 	switch f.Party {
 	case event.Local:
-		line.Party = "local"
-		line.Address = f.Conn.Local.String()
+		line.Party, line.Address = "local", f.Conn.Local.String()
 	case event.Remote:
-		line.Party = "peer"
-		line.Address = f.Conn.Remote.String()
+		line.Party, line.Address = "peer", f.Conn.Remote.String()
+	}
+	if f.Conn.Sideless {
+		line.Party = "unknown" // the address tells
 	}
 	return line
 }

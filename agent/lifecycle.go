@@ -39,6 +39,7 @@ func (c *Core) newConnection(e *event.Event) *connection {
 	conn := &connection{Conn: fact.Conn{
 		ID:        c.lastID,
 		Socket:    e.Socket,
+		Sideless:  e.Sideless,
 		Transport: e.Transport,
 		Local:     unmapped(e.Local),
 		Remote:    unmapped(e.Remote),

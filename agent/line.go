@@ -20,7 +20,7 @@ func (conn *connection) report(now event.Time) report.Connection {
 		Local:        conn.Local.String(),
 		Remote:       conn.Remote.String(),
 		Peer:         otherPeer,
-		Initiator:    sideName(conn.Initiator),
+		Initiator:    conn.sideName(conn.Initiator),
 		Opened:       instant(conn.OpenedAt),
 		Closed:       instant(conn.ClosedAt),
 		Class:        report.Class{Observed: class.Of(&e).String(), Because: class.Because(&e)},
@@ -61,7 +61,7 @@ func (conn *connection) report(now event.Time) report.Connection {
 }
 
 func (conn *connection) closeLine() *report.Close {
-	c := &report.Close{By: sideName(conn.By), PendingTransactions: int(conn.pending)}
+	c := &report.Close{By: conn.sideName(conn.By), PendingTransactions: int(conn.pending)}
 	if conn.How != event.HowUnknown {
 		c.How = report.Ref(howNames[conn.How])
 	}
@@ -102,13 +102,13 @@ func (conn *connection) negotiated(e *class.Evidence) (n report.Negotiated) {
 		return n
 	}
 	if k, d, ok := s.Keep(); ok {
-		n.Keep = keepLine(&k, d)
+		n.Keep = conn.keepLine(&k, d)
 	}
 	if s.Alias.By != 0 {
-		n.Alias = &report.Alias{OfferedBy: dirSide(s.Alias.By), Used: s.Alias.Used}
+		n.Alias = &report.Alias{OfferedBy: conn.dirSide(s.Alias.By), Used: s.Alias.Used}
 	}
 	if s.Persistent.By != 0 {
-		n.Persistent = persistentLine(&s.Persistent, e)
+		n.Persistent = conn.persistentLine(&s.Persistent, e)
 	}
 	if s.Outbound.By != 0 {
 		n.Outbound = &report.Outbound{Offered: true, Agreed: s.Outbound.Agreed}
@@ -119,9 +119,12 @@ func (conn *connection) negotiated(e *class.Evidence) (n report.Negotiated) {
 	return n
 }
 
-func keepLine(k *negotiate.Keep, d event.Direction) *report.Keep {
+func (conn *connection) keepLine(k *negotiate.Keep, d event.Direction) *report.Keep {
 	line := &report.Keep{Offered: true, Direction: "local-sends", Until: instant(k.Until)}
-	if d == event.In {
+	switch {
+	case conn.Sideless:
+		line.Direction = "unknown"
+	case d == event.In:
 		line.Direction = "peer-sends"
 	}
 	switch k.Answer {
@@ -139,8 +142,8 @@ func keepLine(k *negotiate.Keep, d event.Direction) *report.Keep {
 	return line
 }
 
-func persistentLine(p *negotiate.Persistent, e *class.Evidence) *report.Persistent {
-	line := &report.Persistent{OfferedBy: dirSide(p.By), Outcome: p.Outcome(e.End, e.ByOther).String()}
+func (conn *connection) persistentLine(p *negotiate.Persistent, e *class.Evidence) *report.Persistent {
+	line := &report.Persistent{OfferedBy: conn.dirSide(p.By), Outcome: p.Outcome(e.End, e.ByOther).String()}
 	switch o := &p.Offer; {
 	case o.PTCP:
 		line.Via = report.Ref("ptcp")

@@ -78,6 +78,7 @@ func (conn *connection) began() event.Time {
 func (c *Core) losses() report.Lost {
 	l := c.lost
 	l.RingFull, l.MapFull, l.QueueOverrun = c.source.RingFull, c.source.MapFull, c.source.QueueOverrun
+	l.CaptureDropped, l.Unreadable, l.Fragments = c.source.CaptureDropped, c.source.Unreadable, c.source.Fragments
 	l.Unclaimed = c.early.Unclaimed
 	l.Evicted = c.evictions().Total()
 	return l
@@ -140,6 +141,9 @@ func (conn *connection) evidence(now event.Time) class.Evidence {
 		Dialogs:    conn.dialogs.Ended,
 		Outlived:   conn.outlived,
 		Negotiated: conn.Neg,
+		Sideless:   conn.Sideless,
+		Local:      conn.Local,
+		Remote:     conn.Remote,
 		End:        now,
 	}
 	if conn.Alive != nil {
@@ -183,13 +187,19 @@ func instant(t event.Time) *time.Time {
 	return report.Ref(t.Go())
 }
 
-func sideName(s event.Side) string { return [...]string{"unknown", "local", "remote"}[s] }
+// sideName names a side of conn, if it has any.
+func (conn *connection) sideName(s event.Side) string {
+	if conn.Sideless {
+		s = event.Unknown
+	}
+	return [...]string{"unknown", "local", "remote"}[s]
+}
 
-func dirSide(d event.Direction) *string {
+func (conn *connection) dirSide(d event.Direction) *string {
 	if d == 0 {
 		return nil
 	}
-	return report.Ref(sideName(side(d)))
+	return report.Ref(conn.sideName(side(d)))
 }
 
 func number(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -28,7 +28,7 @@ func Because(e *Evidence) []string {
 		why = append(why, e.outboundBecause())
 	case c == Persistent:
 		o := &e.Negotiated.Outbound
-		why = append(why, fmt.Sprintf("%s of %s has ob in its Contact URI and formed a dialog", o.DialogFrom, sideName(sideOf(o.DialogBy))))
+		why = append(why, fmt.Sprintf("%s of %s has ob in its Contact URI and formed a dialog", o.DialogFrom, e.name(sideOf(o.DialogBy))))
 	}
 	why = append(why, e.direction())
 	if c == Bidirectional {
@@ -95,15 +95,16 @@ func (e *Evidence) outboundBecause() string {
 // direction says who sends requests.
 func (e *Evidence) direction() string {
 	s, r := e.Sent.N, e.Received.N
+	local, remote := e.name(event.Local), e.name(event.Remote)
 	switch {
 	case s == 0 && r == 0:
 		return "no new request seen"
 	case r == 0:
-		return fmt.Sprintf("requests only sent by local (%d of %d)", s, s)
+		return fmt.Sprintf("requests only sent by %s (%d of %d)", local, s, s)
 	case s == 0:
-		return fmt.Sprintf("requests only sent by remote (%d of %d)", r, r)
+		return fmt.Sprintf("requests only sent by %s (%d of %d)", remote, r, r)
 	}
-	return fmt.Sprintf("requests sent by both sides (local %d, remote %d)", s, r)
+	return fmt.Sprintf("requests sent by both sides (%s %d, %s %d)", local, s, remote, r)
 }
 
 // ground says what the way back stands on.
@@ -120,7 +121,8 @@ func (e *Evidence) ground() string {
 	case e.Registered.Method == sipparse.MethodRegister:
 		return fmt.Sprintf("%s came back after %s, unagreed: no outbound", back.First, e.Registered)
 	case e.Initiator == event.Unknown:
-		return fmt.Sprintf("%s by local and %s by remote; who opened the connection is not known", e.Sent.First, e.Received.First)
+		return fmt.Sprintf("%s by %s and %s by %s; who opened the connection is not known",
+			e.Sent.First, e.name(event.Local), e.Received.First, e.name(event.Remote))
 	case n != nil && n.Alias.By != 0 && n.Alias.Used:
 		return fmt.Sprintf("%s came back, unagreed: alias in Via of %s has no meaning without TLS", back.First, n.Alias.From)
 	case back.InDialog:
@@ -145,14 +147,4 @@ func (e *Evidence) unproven() string {
 		return fmt.Sprintf("%s asks for outbound, not agreed", o.From)
 	}
 	return ""
-}
-
-func sideName(s event.Side) string {
-	switch s {
-	case event.Local:
-		return "local"
-	case event.Remote:
-		return "remote"
-	}
-	return "unknown"
 }

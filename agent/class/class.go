@@ -5,6 +5,7 @@
 package class
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/viaduct-project/viaduct/agent/message"
@@ -49,6 +50,9 @@ type Evidence struct {
 	Dialogs    uint32        // ended on this connection
 	Outlived   bool          // a request followed after one of them had ended
 	Negotiated *negotiate.State
+	Sideless   bool           // local and remote are places, not sides: the reasons name addresses
+	Local      netip.AddrPort // for these
+	Remote     netip.AddrPort
 	ByOther    bool       // the side that did not offer persistent closed first
 	End        event.Time // the close, or now
 }
@@ -109,6 +113,21 @@ func (e *Evidence) dialogFlow() bool {
 func (e *Evidence) aliased() bool {
 	n := e.Negotiated
 	return n != nil && n.Alias.By != 0 && e.Transport == event.TLS && e.originator(n.Alias.By)
+}
+
+// name says who a side is.
+func (e *Evidence) name(s event.Side) string {
+	switch {
+	case s == event.Unknown:
+		return "unknown"
+	case e.Sideless && s == event.Local:
+		return e.Local.String()
+	case e.Sideless:
+		return e.Remote.String()
+	case s == event.Local:
+		return "local"
+	}
+	return "remote"
 }
 
 // sides returns what the initiator and what the acceptor sent.

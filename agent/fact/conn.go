@@ -46,6 +46,7 @@ type Conn struct {
 	Established bool // its opening was seen
 	Failed      bool // a connect that failed
 	Incomplete  bool // bytes were lost
+	Sideless    bool // which end is this host's is not known: Local is the initiator, or who sent first
 	Exiting     bool // its process was exiting when it closed the connection
 
 	Messages   report.Messages

@@ -43,7 +43,7 @@ type Finding struct {
 	Rule       string    `json:"rule"`
 	Severity   string    `json:"severity"` // violation, advice, info
 	Party      string    `json:"party"`    // local, peer, unknown
-	Address    string    `json:"address"`  // of the party, empty if it is unknown
+	Address    string    `json:"address"`  // of the party, also where the side is unknown; empty if nobody is at fault for sure
 	Connection string    `json:"connection"`
 	Time       time.Time `json:"time"`  // first seen
 	Last       time.Time `json:"last"`  // seen last
@@ -83,6 +83,10 @@ type Lost struct {
 	MapFull      uint64 `json:"map_full"`      // sockets the kernel side could not remember
 	QueueOverrun uint64 `json:"queue_overrun"` // records dropped between reader and core
 
+	CaptureDropped uint64 `json:"capture_dropped"` // packets that the capture file says it does not hold
+	Unreadable     uint64 `json:"unreadable"`      // packets of the capture file whose headers could not be read
+	Fragments      uint64 `json:"fragments"`       // datagrams of which fragments were missing
+
 	Truncated        uint64 `json:"truncated"`          // segments or datagrams cut by the source
 	SequenceGaps     uint64 `json:"sequence_gaps"`      // holes in TCP streams
 	SequenceGapBytes uint64 `json:"sequence_gap_bytes"` // bytes in them
@@ -94,7 +98,7 @@ type Lost struct {
 
 // Total says whether anything was lost.
 func (l Lost) Total() uint64 {
-	return l.RingFull + l.MapFull + l.QueueOverrun + l.Truncated + l.SequenceGaps + l.ParseErrors +
+	return l.RingFull + l.MapFull + l.QueueOverrun + l.CaptureDropped + l.Unreadable + l.Fragments + l.Truncated + l.SequenceGaps + l.ParseErrors +
 		l.Unclaimed + l.Implausible + l.Evicted
 }
 

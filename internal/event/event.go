@@ -127,6 +127,10 @@ type Event struct {
 	MidLife   bool // the socket is older than the observation
 	Failed    bool // Closed: the connect never succeeded
 	Lost      bool // Data: the source lost bytes of this socket just before this event
+	// Sideless: the source does not know which end is this host's, so Local is
+	// only where the initiator stands, or who was seen to send first. Set on
+	// every event of such a socket, or on none.
+	Sideless bool
 
 	Time      Time
 	Socket    uint64 // socket cookie, unique on the host until reboot

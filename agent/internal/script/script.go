@@ -40,6 +40,7 @@ type Conn struct {
 	Initiator     event.Side
 	Owner         event.Process
 	NetNS         uint64
+	Sideless      bool
 	SeqIn, SeqOut uint32 // of the next bytes
 	OpenedAt      event.Time
 	NextIn        uint32
@@ -68,7 +69,7 @@ func (s *Script) UDP(local, remote string) *Conn {
 func (c *Conn) Event(k event.Kind) event.Event {
 	return event.Event{
 		Kind: k, Transport: c.Transport, Socket: c.Socket, NetNS: c.NetNS,
-		Local: c.Local, Remote: c.Remote, Initiator: c.Initiator, Owner: c.Owner, OpenedAt: c.OpenedAt,
+		Local: c.Local, Remote: c.Remote, Initiator: c.Initiator, Sideless: c.Sideless, Owner: c.Owner, OpenedAt: c.OpenedAt,
 		NextIn: c.NextIn, NextOut: c.NextOut, IdleIn: -1, IdleOut: -1,
 	}
 }

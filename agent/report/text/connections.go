@@ -31,7 +31,11 @@ func connections(w io.Writer, r *report.Report, o options) {
 		f = brief
 	}
 	reasons := o.width == 0 || o.width >= wide
-	heading := []string{"REMOTE", "PROCESS", "VIA", "CLASS", "AGREED", "AGE", "IDLE", "REQ", "KA", "END"}
+	holder, holds := "PROCESS", process
+	if r.Source == "pcap" { // where processes do not show
+		holder, holds = "LOCAL", func(c *report.Connection) string { return c.Local }
+	}
+	heading := []string{"REMOTE", holder, "VIA", "CLASS", "AGREED", "AGE", "IDLE", "REQ", "KA", "END"}
 	columns := []column{
 		{min: 15, tail: true}, {min: 7}, {}, {}, {min: 6},
 		{right: true}, {right: true}, {right: true}, {right: true}, {min: 9},
@@ -47,7 +51,7 @@ func connections(w io.Writer, r *report.Report, o options) {
 			continue
 		}
 		row := []string{
-			arrow(c) + c.Remote, process(c), c.Transport, class(c), f.agreed(c), f.age(r, c), f.idle(c),
+			arrow(c) + c.Remote, holds(c), c.Transport, class(c), f.agreed(c), f.age(r, c), f.idle(c),
 			counts(c.Messages.RequestsSent, c.Messages.RequestsReceived), alive(&c.Keepalives), f.end(c),
 		}
 		if reasons {
