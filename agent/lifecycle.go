@@ -114,12 +114,14 @@ func (c *Core) halfClosed(e *event.Event) {
 	if conn.EndedAt != 0 {
 		return
 	}
-	c.ended(conn, e.Time, side(e.Direction), event.FIN)
+	c.ended(conn, e, side(e.Direction), event.FIN)
 }
 
 // ended notes what the connection was like at its first FIN or RST.
-func (c *Core) ended(conn *connection, t event.Time, by event.Side, how event.How) {
+func (c *Core) ended(conn *connection, e *event.Event, by event.Side, how event.How) {
+	t := e.Time
 	conn.EndedAt, conn.By, conn.How = t, by, how
+	conn.Exiting = by == event.Local && (e.Exiting || c.listeners.Stopping(conn.Owner.PID, t))
 	conn.pending = int32(conn.tx.Pending(t))
 	conn.Idle = conn.silence(t)
 	c.outgoing.Remove(&conn.Conn)
@@ -130,7 +132,7 @@ func (c *Core) ended(conn *connection, t event.Time, by event.Side, how event.Ho
 // lost, or it never came to be.
 func (c *Core) closedEvent(e *event.Event) {
 	if e.Remote.Port() == 0 {
-		c.listeners.Remove(e.Socket)
+		c.listeners.Closed(e.Socket, e.Time)
 		return
 	}
 	conn, fresh := c.connect(e)
@@ -153,7 +155,7 @@ func (c *Core) closedEvent(e *event.Event) {
 	silent := conn.LastIn == 0 && conn.LastOut == 0
 	conn.figures(e)
 	if conn.EndedAt == 0 {
-		c.ended(conn, e.Time, e.By, e.How)
+		c.ended(conn, e, e.By, e.How)
 	} else if silent && (conn.LastIn != 0 || conn.LastOut != 0) {
 		conn.Idle = conn.silence(conn.EndedAt) // the kernel knows what was not seen here
 	}

@@ -28,54 +28,54 @@ func TestEndings(t *testing.T) {
 			s.Wait(time.Second)
 			c.FIN(event.Out) // a second one changes nothing
 			c.Close(event.Remote, event.FIN)
-		}, `{"by":"remote","how":"fin","idle_seconds":3,"pending_transactions":0}`},
+		}, `{"by":"remote","how":"fin","idle_seconds":3,"pending_transactions":0,"exiting":false}`},
 		{"FIN by local", func(s *script.Script, c *script.Conn) {
 			exchange(c.Open(), event.Out, options)
 			s.Wait(4 * time.Second)
 			c.FIN(event.Out)
 			c.Close(event.Local, event.FIN)
-		}, `{"by":"local","how":"fin","idle_seconds":4,"pending_transactions":0}`},
+		}, `{"by":"local","how":"fin","idle_seconds":4,"pending_transactions":0,"exiting":false}`},
 		{"half-closed and still talking", func(s *script.Script, c *script.Conn) {
 			c.Open().Out(options.String())
 			s.Wait(time.Second)
 			c.FIN(event.Out)
 			s.Wait(time.Second)
 			c.In(options.Reply(200).String())
-		}, `{"by":"local","how":"fin","idle_seconds":1,"pending_transactions":1}`},
+		}, `{"by":"local","how":"fin","idle_seconds":1,"pending_transactions":1,"exiting":false}`},
 		{"FIN without HalfClosed", func(s *script.Script, c *script.Conn) {
 			exchange(c.Open(), event.Out, options)
 			s.Wait(5 * time.Second)
 			c.Close(event.Local, event.FIN)
-		}, `{"by":"local","how":"fin","idle_seconds":5,"pending_transactions":0}`},
+		}, `{"by":"local","how":"fin","idle_seconds":5,"pending_transactions":0,"exiting":false}`},
 		{"RST by local in mid-transaction", func(s *script.Script, c *script.Conn) {
 			c.Open().In(options.String())
 			s.Wait(time.Second)
 			c.Close(event.Local, event.RST)
-		}, `{"by":"local","how":"rst","idle_seconds":1,"pending_transactions":1}`},
+		}, `{"by":"local","how":"rst","idle_seconds":1,"pending_transactions":1,"exiting":false}`},
 		{"RST by remote after the FIN of local", func(s *script.Script, c *script.Conn) {
 			c.Open()
 			s.Wait(time.Second)
 			c.FIN(event.Out)
 			c.Close(event.Remote, event.RST)
-		}, `{"by":"local","how":"fin","idle_seconds":1,"pending_transactions":0}`},
+		}, `{"by":"local","how":"fin","idle_seconds":1,"pending_transactions":0,"exiting":false}`},
 		{"established and timed out", func(s *script.Script, c *script.Conn) {
 			c.Open().Out(options.String())
 			s.Wait(40 * time.Second)
 			c.Close(event.Local, event.Timeout)
-		}, `{"by":"local","how":"timeout","idle_seconds":40,"pending_transactions":0}`},
+		}, `{"by":"local","how":"timeout","idle_seconds":40,"pending_transactions":0,"exiting":false}`},
 		{"never a byte", func(s *script.Script, c *script.Conn) {
 			c.Open()
 			s.Wait(26 * time.Second)
 			c.FIN(event.In)
 			c.Close(event.Remote, event.FIN)
-		}, `{"by":"remote","how":"fin","idle_seconds":26,"pending_transactions":0}`},
+		}, `{"by":"remote","how":"fin","idle_seconds":26,"pending_transactions":0,"exiting":false}`},
 		{"attached late, never a byte", func(s *script.Script, c *script.Conn) {
 			c.MidLife()
 			s.Wait(26 * time.Second)
 			c.FIN(event.In)
 			c.Close(event.Remote, event.FIN)
 			s.Last().MidLife = true
-		}, `{"by":"remote","how":"fin","idle_seconds":null,"pending_transactions":0}`},
+		}, `{"by":"remote","how":"fin","idle_seconds":null,"pending_transactions":0,"exiting":false}`},
 		{"attached late, the kernel knows", func(s *script.Script, c *script.Conn) {
 			c.MidLife()
 			s.Wait(26 * time.Second)
@@ -83,12 +83,12 @@ func TestEndings(t *testing.T) {
 			s.Wait(time.Second)
 			c.Close(event.Remote, event.FIN)
 			s.Last().MidLife, s.Last().IdleIn = true, 61*time.Second
-		}, `{"by":"remote","how":"fin","idle_seconds":60,"pending_transactions":0}`},
+		}, `{"by":"remote","how":"fin","idle_seconds":60,"pending_transactions":0,"exiting":false}`},
 		{"unknown", func(s *script.Script, c *script.Conn) {
 			c.Open()
 			s.Wait(time.Second)
 			c.Close(event.Unknown, event.Expired)
-		}, `{"by":"unknown","how":"expired","idle_seconds":1,"pending_transactions":0}`},
+		}, `{"by":"unknown","how":"expired","idle_seconds":1,"pending_transactions":0,"exiting":false}`},
 		{"INVITE ringing", func(s *script.Script, c *script.Conn) {
 			m := script.Msg{Method: "INVITE"}
 			c.Open().Out(m.String())
@@ -97,13 +97,13 @@ func TestEndings(t *testing.T) {
 			s.Wait(2 * time.Minute)
 			c.FIN(event.In)
 			c.Close(event.Remote, event.FIN)
-		}, `{"by":"remote","how":"fin","idle_seconds":120,"pending_transactions":1}`},
+		}, `{"by":"remote","how":"fin","idle_seconds":120,"pending_transactions":1,"exiting":false}`},
 		{"INVITE given up", func(s *script.Script, c *script.Conn) {
 			c.Open().Out(script.Msg{Method: "INVITE"}.String())
 			s.Wait(33 * time.Second)
 			c.FIN(event.In)
 			c.Close(event.Remote, event.FIN)
-		}, `{"by":"remote","how":"fin","idle_seconds":33,"pending_transactions":0}`},
+		}, `{"by":"remote","how":"fin","idle_seconds":33,"pending_transactions":0,"exiting":false}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := script.New()
@@ -287,6 +287,48 @@ func TestEarlyData(t *testing.T) {
 			}
 			if len(r.Connections) > 1 || tt.requests > 0 && len(r.Connections) == 0 {
 				t.Errorf("%d connections", len(r.Connections))
+			}
+		})
+	}
+}
+
+// TestExiting: who gives up its listeners is shutting down, and so is a
+// process that the kernel says is exiting.
+func TestExiting(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		listener bool
+		wait     time.Duration
+		by       event.Side
+		exiting  bool // as the source says
+		want     bool
+	}{
+		{name: "meant", by: event.Local},
+		{name: "the kernel says so", by: event.Local, exiting: true, want: true},
+		{name: "listener closed just before", by: event.Local, listener: true, wait: time.Second, want: true},
+		{name: "listener closed long before", by: event.Local, listener: true, wait: time.Minute},
+		{name: "the peer closed", by: event.Remote, listener: true, wait: time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := script.New()
+			l := s.TCP(event.Unknown, "192.0.2.1:5060", "0.0.0.0:0")
+			conn := s.TCP(event.Remote, "192.0.2.1:5060", "198.51.100.7:40001").Open()
+			listening, closed := l.Event(event.Listening), l.Event(event.Closed)
+			listening.Time, closed.Time = s.Now, s.Now
+			c := New(Config{Started: script.Start})
+			c.Handle(&listening)
+			if tt.listener {
+				c.Handle(&closed)
+			}
+			s.Wait(tt.wait)
+			conn.Close(tt.by, event.FIN)
+			s.Last().Exiting = tt.exiting
+			for i := range s.Events {
+				c.Handle(&s.Events[i])
+			}
+			r := c.Report(s.Now)
+			if got := r.Connections[0].Close.Exiting; got != tt.want {
+				t.Errorf("exiting is %t", got)
 			}
 		})
 	}

@@ -61,7 +61,7 @@ func (conn *connection) report(now event.Time) report.Connection {
 }
 
 func (conn *connection) closeLine() *report.Close {
-	c := &report.Close{By: conn.sideName(conn.By), PendingTransactions: int(conn.pending)}
+	c := &report.Close{By: conn.sideName(conn.By), PendingTransactions: int(conn.pending), Exiting: conn.Exiting}
 	if conn.How != event.HowUnknown {
 		c.How = report.Ref(howNames[conn.How])
 	}

@@ -171,7 +171,7 @@ func (c *Core) expireFlow(conn *connection) {
 }
 
 func (c *Core) endFlow(conn *connection, t event.Time, by event.Side, how event.How) {
-	c.ended(conn, t, by, how)
+	c.ended(conn, &event.Event{Time: t}, by, how)
 	conn.ClosedAt = t
 	c.countClose(conn)
 	c.judge(rule.Closed, conn, t)

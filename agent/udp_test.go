@@ -155,12 +155,12 @@ func TestFlowsOfASocket(t *testing.T) {
 	if r.Connections[0].Close != nil {
 		t.Errorf("a flow with traffic ended: %+v", r.Connections[0].Close)
 	}
-	equalJSON(t, r.Connections[1].Close, `{"by":"unknown","how":"expired","idle_seconds":300,"pending_transactions":0}`)
+	equalJSON(t, r.Connections[1].Close, `{"by":"unknown","how":"expired","idle_seconds":300,"pending_transactions":0,"exiting":false}`)
 	closed := a.Event(event.Closed)
 	closed.Time, closed.Remote = s.Now, netip.MustParseAddrPort("0.0.0.0:0")
 	core.Handle(&closed)
 	r = core.Report(s.Now)
-	equalJSON(t, r.Connections[0].Close, `{"by":"local","how":null,"idle_seconds":60,"pending_transactions":0}`)
+	equalJSON(t, r.Connections[0].Close, `{"by":"local","how":null,"idle_seconds":60,"pending_transactions":0,"exiting":false}`)
 	core.Tick(s.Now.Add(time.Hour))
 	if z := core.Sizes(); z.Flows != 0 || z.Sockets != 0 || z.Transactions != 0 {
 		t.Errorf("left over: %+v", z)

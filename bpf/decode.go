@@ -131,6 +131,7 @@ func (d *decoder) decodeLife(raw []byte) error {
 	e.NextIn, e.NextOut = life.NextIn, life.NextOut
 	e.Owner = event.Process{PID: life.Pid, Name: d.name(life.Comm)}
 	e.Initiator = initiators[programsRole(life.Role)]
+	e.Exiting = life.Exiting != 0
 	end := endings[programsEnding(life.Ending)]
 	e.By, e.How = end.by, end.how
 	if e.Failed && e.How == event.Timeout && end.by == event.Local && programsEnding(life.Ending) == programsEndingENDING_TIMEOUT {

@@ -107,7 +107,8 @@ type programsLifeRecord struct {
 	Pid           uint32
 	Role          uint8
 	Ending        uint8
-	Pad           [6]uint8
+	Exiting       uint8
+	Pad           [5]uint8
 	Comm          [16]int8
 }
 
@@ -187,7 +188,8 @@ type programsSockState struct {
 	Ending   uint8
 	TriesIn  uint8
 	TriesOut uint8
-	Pad2     [2]uint8
+	Exiting  uint8
+	Pad2     uint8
 }
 
 // Names of all BPF objects in the ELF.

@@ -47,7 +47,7 @@ type Conn struct {
 	Failed      bool // a connect that failed
 	Incomplete  bool // bytes were lost
 	Sideless    bool // which end is this host's is not known: Local is the initiator, or who sent first
-	Exiting     bool // its process was exiting when it closed the connection
+	Exiting     bool // its process was exiting, or giving up its listeners, when it closed the connection
 
 	Messages   report.Messages
 	Sent       class.Requests

@@ -4,6 +4,7 @@ package fact
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/viaduct-project/viaduct/internal/event"
 )
@@ -16,6 +17,7 @@ const maxListeners = 100_000
 type Listeners struct {
 	Evicted  uint64
 	bySocket map[uint64]listener
+	stopped  map[uint32]event.Time // processes that closed a listener, and when
 	byPort   map[place]int
 }
 
@@ -34,7 +36,7 @@ type listener struct {
 
 // NewListeners returns an empty set.
 func NewListeners() *Listeners {
-	return &Listeners{bySocket: make(map[uint64]listener), byPort: make(map[place]int)}
+	return &Listeners{bySocket: make(map[uint64]listener), byPort: make(map[place]int), stopped: make(map[uint32]event.Time)}
 }
 
 // Add notes that socket listens at local.
@@ -47,6 +49,28 @@ func (l *Listeners) Add(socket, netns uint64, stream bool, local netip.AddrPort,
 	p := place{netns, stream, local.Port()}
 	l.bySocket[socket] = listener{p, local.Addr().Unmap(), owner}
 	l.byPort[p]++
+}
+
+// Closed notes that a listening socket was closed at t.
+func (l *Listeners) Closed(socket uint64, t event.Time) {
+	if old, known := l.bySocket[socket]; known && old.stream && old.owner.PID != 0 {
+		if len(l.stopped) >= maxListeners {
+			clear(l.stopped)
+		}
+		l.stopped[old.owner.PID] = t
+	}
+	l.Remove(socket)
+}
+
+// stopping is how long a process that gave up a listener may take to close
+// its connections as part of its end.
+const stopping = 10 * time.Second
+
+// Stopping says whether the process closed a listener shortly before t: it is
+// shutting down or reloading.
+func (l *Listeners) Stopping(pid uint32, t event.Time) bool {
+	at, known := l.stopped[pid]
+	return known && pid != 0 && t.Sub(at) <= stopping
 }
 
 // Remove notes that socket is gone.

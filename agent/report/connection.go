@@ -62,6 +62,9 @@ type Close struct {
 	How                 *string  `json:"how"` // null when a UDP socket was closed
 	IdleSeconds         *float64 `json:"idle_seconds"`
 	PendingTransactions int      `json:"pending_transactions"`
+	// Exiting: the local process ended the connection as part of its own end,
+	// or while it gave up its listeners.
+	Exiting bool `json:"exiting"`
 }
 
 // Class is what the connection was used as.

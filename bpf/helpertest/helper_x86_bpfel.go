@@ -107,7 +107,8 @@ type helperSockState struct {
 	Ending   uint8
 	TriesIn  uint8
 	TriesOut uint8
-	Pad2     [2]uint8
+	Exiting  uint8
+	Pad2     uint8
 }
 
 // Names of all BPF objects in the ELF.

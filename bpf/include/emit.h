@@ -84,6 +84,7 @@ static __always_inline void fill_life(struct life_record *record, const struct s
 	record->pid = state->owner.pid;
 	record->role = state->role;
 	record->ending = state->ending;
+	record->exiting = state->exiting;
 	__builtin_memset(record->pad, 0, sizeof(record->pad));
 	__builtin_memcpy(record->comm, state->owner.comm, sizeof(record->comm));
 }

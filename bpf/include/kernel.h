@@ -39,6 +39,7 @@ typedef __u8 bool;
 #define SOCK_DONE_BIT 1
 
 /* include/linux/sched.h: a kernel thread. */
+#define PF_EXITING 0x00000004
 #define PF_KTHREAD 0x00200000
 
 /* include/net/tcp_states.h, as the kernel numbers them. */

@@ -41,6 +41,14 @@ static __always_inline void own_by_current(struct sock_state *state)
 	__builtin_memcpy(state->owner.comm, task->group_leader->comm, sizeof(state->owner.comm));
 }
 
+/* A close that is part of the process's end says nothing about its habits. */
+static __always_inline bool current_exits(void)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+
+	return !(task->flags & PF_KTHREAD) && task->flags & PF_EXITING;
+}
+
 static __always_inline struct sock_state *state_of(struct sock *sk, bool create)
 {
 	struct sock_state *state;
@@ -72,6 +80,7 @@ static __always_inline void forget(struct sock_state *state)
 	state->verdict = VERDICT_UNDECIDED;
 	state->flags = 0;
 	state->ending = ENDING_NONE;
+	state->exiting = 0;
 	state->tries_in = 0;
 	state->tries_out = 0;
 }
@@ -177,8 +186,10 @@ static __always_inline void on_first_fin(struct sock *sk, const struct ends *end
 
 	if (!state || state->ending)
 		return;
-	if (local)
+	if (local) {
 		own_by_current(state);
+		state->exiting = current_exits();
+	}
 	state->ending = local ? ENDING_FIN_LOCAL : ENDING_FIN_REMOTE;
 	if (state->verdict == VERDICT_SIP || state->verdict == VERDICT_TLS)
 		emit_life(RECORD_HALF_CLOSED, local ? DIRECTION_OUT : DIRECTION_IN, IPPROTO_TCP,
@@ -226,13 +237,18 @@ static __always_inline void on_closed(struct sock *sk, struct ends *ends)
 	if (!ends->local_port)
 		ends->local_port = bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport);
 	state->flags |= SOCK_CLOSED;
-	if (state->role == ROLE_LISTEN)
+	if (state->role == ROLE_LISTEN) {
+		if (state->verdict == VERDICT_SIP)
+			emit_life(RECORD_CLOSED, DIRECTION_NONE, IPPROTO_TCP, state, ends, sk);
 		return;
+	}
 	/* A child that never saw the last ACK is no connection. */
 	if (!(state->flags & (SOCK_ESTABLISHED | SOCK_MID_LIFE)) && state->role != ROLE_CONNECT)
 		return;
-	if (!state->ending)
+	if (!state->ending) {
 		state->ending = abrupt_ending(sk->sk_err, state->flags & (SOCK_ESTABLISHED | SOCK_MID_LIFE));
+		state->exiting = state->ending == ENDING_RST_LOCAL && current_exits();
+	}
 	if (state->verdict == VERDICT_SIP || state->verdict == VERDICT_TLS)
 		emit_life(RECORD_CLOSED, DIRECTION_NONE, IPPROTO_TCP, state, ends, sk);
 }

@@ -54,7 +54,8 @@ struct sock_state {
 	__u8 ending; /* first FIN or RST, once there is one */
 	__u8 tries_in;
 	__u8 tries_out;
-	__u8 pad2[2];
+	__u8 exiting; /* the process was, when it closed */
+	__u8 pad2;
 };
 
 /*

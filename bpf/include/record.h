@@ -91,7 +91,8 @@ struct life_record {
 	__u32 pid;
 	__u8 role;
 	__u8 ending;
-	__u8 pad[6];
+	__u8 exiting; /* the process was exiting when it closed the socket */
+	__u8 pad[5];
 	char comm[16];
 };
 

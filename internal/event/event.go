@@ -125,6 +125,7 @@ type Event struct {
 	By        Side
 	How       How
 	MidLife   bool // the socket is older than the observation
+	Exiting   bool // HalfClosed, Closed: the local process was exiting when it ended the connection
 	Failed    bool // Closed: the connect never succeeded
 	Lost      bool // Data: the source lost bytes of this socket just before this event
 	// Sideless: the source does not know which end is this host's, so Local is

@@ -233,3 +233,36 @@ func tryConnect(remote netip.AddrPort, timeout time.Duration) error {
 	defer unix.Close(fd)
 	return unix.Connect(fd, address)
 }
+
+// TestExiting tells a close that a process meant from one that its end made.
+func TestExiting(t *testing.T) {
+	l := newLink(t)
+	w := startWatch(t, l, live.Options{})
+	server := at(l.b.v4, 5060)
+	listener := l.b.listen(t, server)
+	meant := l.a.dial(t, netip.AddrPort{}, server)
+	accept(t, listener)
+	meant.Close()
+	killed := l.a.start(t, "/bin/bash", "-c", fmt.Sprintf("exec 3<>/dev/tcp/%s/%d; cat <&3", server.Addr(), server.Port()))
+	remote := addrOf(accept(t, listener).RemoteAddr())
+	killed.kill()
+	w.finally(func(r *report.Report) string {
+		for _, tt := range []struct {
+			local, remote netip.AddrPort
+			exiting       bool
+		}{
+			{addrOf(meant.LocalAddr()), server, false},
+			{remote, server, true},
+			{server, remote, false}, // the other end cannot know
+		} {
+			found := find(r, "tcp", tt.local, tt.remote)
+			if len(found) != 1 || found[0].Close == nil {
+				return fmt.Sprintf("%v to %v: %d connections, or not closed", tt.local, tt.remote, len(found))
+			}
+			if found[0].Close.Exiting != tt.exiting {
+				return fmt.Sprintf("%v to %v: exiting is %t", tt.local, tt.remote, found[0].Close.Exiting)
+			}
+		}
+		return ""
+	})
+}
