@@ -23,7 +23,7 @@ func (conn *connection) report(now event.Time) report.Connection {
 		Initiator:    conn.sideName(conn.Initiator),
 		Opened:       instant(conn.OpenedAt),
 		Closed:       instant(conn.ClosedAt),
-		Class:        report.Class{Observed: class.Of(&e).String(), Because: class.Because(&e)},
+		Class:        classLine(&e),
 		Messages:     conn.Messages,
 		Transactions: conn.Sent.N + conn.Received.N,
 
@@ -57,6 +57,21 @@ func (conn *connection) report(now event.Time) report.Connection {
 	}
 	line.Negotiated = conn.negotiated(&e)
 	line.Keepalives = conn.keepaliveLine(now)
+	return line
+}
+
+// classLine adds to the reasons why another class was expected, if it was.
+func classLine(e *class.Evidence) report.Class {
+	observed := class.Of(e)
+	line := report.Class{Observed: observed.String(), Because: class.Because(e)}
+	expected, why := class.Expected(e)
+	if expected == class.Undetermined {
+		return line
+	}
+	line.Expected = report.Ref(expected.String())
+	if expected != observed && why != "" {
+		line.Because = append(line.Because, "expected "+expected.String()+": "+why)
+	}
 	return line
 }
 
