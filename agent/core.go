@@ -88,6 +88,7 @@ func New(cfg Config) *Core {
 		outgoing:  fact.NewIndex(),
 		listeners: fact.NewListeners(),
 	}
+	c.txs.Unanswered = c.judgeUnanswered
 	c.rules = rule.NewEngine(&rule.World{
 		Txs: c.txs, Dialogs: c.dialogs, Outgoing: c.outgoing, Listeners: c.listeners, Profile: cfg.Profile,
 	}, rules.Catalogue(), cfg.MaxFindings)

@@ -26,6 +26,13 @@ func (c *Core) judgeMessage(k rule.Kind, conn *connection, d event.Direction, t 
 	c.rules.Show(k, &c.scene)
 }
 
+func (c *Core) judgeUnanswered(tx *transaction.Transaction, t event.Time) {
+	if c.rules.Wants(rule.TimedOut) {
+		c.scene = rule.Scene{Now: t, Conn: tx.Conn, Dir: tx.Dir, Tx: tx}
+		c.rules.Show(rule.TimedOut, &c.scene)
+	}
+}
+
 func (c *Core) judgeDialog(k rule.Kind, conn *connection, d event.Direction, t event.Time, g *dialog.Dialog) {
 	c.scene = rule.Scene{Now: t, Conn: &conn.Conn, Dir: d, Msg: &c.msg, Dialog: g}
 	c.rules.Show(k, &c.scene)

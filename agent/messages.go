@@ -65,7 +65,7 @@ func (c *Core) count(conn *connection, d event.Direction, m *message.Message) {
 }
 
 func (c *Core) request(conn *connection, d event.Direction, t event.Time, m *message.Message) {
-	tx, verdict := c.txs.Request(&conn.tx, transaction.KeyOf(m, conn.ID, d), m, t)
+	tx, verdict := c.txs.Request(&conn.tx, transaction.KeyOf(m), d, m, t)
 	switch verdict {
 	case transaction.Retransmission:
 		conn.Messages.Retransmissions++
@@ -127,8 +127,7 @@ func (c *Core) newRequest(conn *connection, d event.Direction, t event.Time, m *
 
 func (c *Core) response(conn *connection, d event.Direction, t event.Time, m *message.Message) {
 	request := opposite(d)
-	linger := conn.Transport == event.UDP
-	tx, verdict := c.txs.Response(transaction.KeyOf(m, conn.ID, request), m.Status, transaction.TagOf(m.ToTag), linger, t)
+	tx, verdict := c.txs.Response(&conn.tx, transaction.KeyOf(m), request, m.Status, transaction.TagOf(m.ToTag), t)
 	switch verdict {
 	case transaction.Retransmission:
 		conn.Messages.Retransmissions++
@@ -137,13 +136,29 @@ func (c *Core) response(conn *connection, d event.Direction, t event.Time, m *me
 		c.judgeMessage(rule.Response, conn, d, t, tx, verdict)
 		return
 	}
-	if conn.Neg != nil {
-		conn.Neg.Answered(request, t, &tx.Offer, m)
+	if tx.Conn.Neg != nil {
+		tx.Conn.Neg.Answered(request, t, &tx.Offer, m)
 	}
 	if verdict == transaction.Final {
-		c.followDialog(conn, request, t, m)
+		c.followDialog(c.asked(tx, conn), request, t, m)
 	}
 	c.judgeMessage(rule.Response, conn, d, t, tx, verdict)
+}
+
+// asked is the connection that tx's request went on, if it is there to have a
+// dialog; else conn, on which the response came.
+func (c *Core) asked(tx *transaction.Transaction, conn *connection) *connection {
+	if tx.Conn == &conn.Conn {
+		return conn
+	}
+	other := c.tcp[tx.Conn.Socket]
+	if tx.Conn.Transport == event.UDP {
+		other = c.flows[flowKey{tx.Conn.Socket, tx.Conn.Remote}]
+	}
+	if other == nil || &other.Conn != tx.Conn || !other.Open() {
+		return conn
+	}
+	return other
 }
 
 // followDialog follows dialogs through final responses: a 2xx to INVITE or

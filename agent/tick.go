@@ -14,11 +14,11 @@ func (c *Core) Tick(now event.Time) {
 	c.early.Expire(now)
 	for c.udp.oldest != nil && c.silent(c.udp.oldest, now) {
 	}
-	c.txs.Expire(now)
 	for conn := c.closing.oldest; conn != nil && now.Sub(conn.ClosedAt) >= linger; conn = c.closing.oldest {
 		c.retire(conn)
 	}
 	c.expireHeld(now)
+	c.txs.Expire(now) // last: what was held may have the answer
 	c.rules.Advance(now.Add(-timerSlack))
 }
 

@@ -48,6 +48,7 @@ type Message struct {
 	MethodName []byte
 	Status     int
 	Via        sipparse.Via // topmost; only that one speaks about this hop
+	Second     sipparse.Via // below the topmost, if Vias > 1
 	TopVia     bool         // there is one
 	Vias       int          // values, topmost included
 	LowerKeep  bool         // a Via below the topmost has keep with a value

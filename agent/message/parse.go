@@ -87,6 +87,13 @@ func (m *Message) via(h *sipparse.Header) {
 		}
 		m.Vias = 1
 	}
+	if m.Vias == 1 {
+		if !list.Next(&m.Second) {
+			return
+		}
+		m.Vias = 2
+		m.LowerKeep = m.Second.Keep.HasValue
+	}
 	var v sipparse.Via
 	for list.Next(&v) {
 		m.Vias++

@@ -39,6 +39,7 @@ const (
 	Opened Kind = iota
 	Request
 	Response
+	TimedOut
 	Beaten
 	Defect
 	Ended
@@ -76,7 +77,7 @@ func NewEngine(w *World, families []Family, limit int) *Engine {
 
 func (e *Engine) bind(b *bound, c *Check) {
 	for k, f := range [numKinds]func(*Scene){
-		Opened: c.Opened, Request: c.Request, Response: c.Response, Beaten: c.Beat, Defect: c.Defect,
+		Opened: c.Opened, Request: c.Request, Response: c.Response, TimedOut: c.TimedOut, Beaten: c.Beat, Defect: c.Defect,
 		Ended: c.Ended, Closed: c.Closed, DialogOn: c.DialogOn, DialogOff: c.DialogOff,
 	} {
 		if f != nil {

@@ -75,6 +75,7 @@ type Check struct {
 	Opened    func(*Scene) // a connection was established, or a UDP flow began; or one older than the observation was found
 	Request   func(*Scene) // a request: Msg, Tx, Verdict (Fresh, Retransmission, Ack)
 	Response  func(*Scene) // a response: Msg, Tx (nil if Unmatched), Verdict (Provisional, Final, Retransmission, Unmatched)
+	TimedOut  func(*Scene) // a request got no final response in time: Tx, Conn is the request's and may be closed
 	Beat      func(*Scene) // a keep-alive: Beat
 	Defect    func(*Scene) // a fault in the framing of a stream or a datagram: Item
 	Ended     func(*Scene) // first FIN or RST, or the end of a UDP flow; Conn.By, Conn.How, Conn.EndedAt are set

@@ -2,7 +2,11 @@
 
 package transaction
 
-import "github.com/viaduct-project/viaduct/internal/event"
+import (
+	"iter"
+
+	"github.com/viaduct-project/viaduct/internal/event"
+)
 
 func (tb *Table) fresh() *Transaction {
 	if tx := tb.free; tx != nil {
@@ -12,13 +16,84 @@ func (tb *Table) fresh() *Transaction {
 	return new(Transaction)
 }
 
-// remove takes tx out of the table. Its Key and Offer stay readable until the
-// next Request.
+// remove takes tx out of the table. The caller recycles it.
 func (tb *Table) remove(tx *Transaction) {
-	delete(tb.byKey, tx.Key)
+	tb.unchain(tx)
+	tx.part()
 	tx.queue.remove(tx)
 	tx.owner.remove(tx)
+}
+
+// drop is remove for a transaction that nobody looks at any more.
+func (tb *Table) drop(tx *Transaction) {
+	tb.remove(tx)
+	tb.reuse(tx)
+}
+
+// recycle frees the transaction that the last call returned and removed.
+func (tb *Table) recycle() {
+	if tb.spent != nil {
+		tb.reuse(tb.spent)
+		tb.spent = nil
+	}
+}
+
+func (tb *Table) reuse(tx *Transaction) {
+	tx.Conn, tx.Notes, tx.owner = nil, nil, nil // for the garbage collector
 	tx.next, tb.free = tb.free, tx
+}
+
+// Expire drops what has waited or been kept for long enough.
+func (tb *Table) Expire(now event.Time) {
+	for _, q := range []*queue{&tb.waiting, &tb.proceed, &tb.completed} {
+		for q.oldest != nil && q.oldest.deadline <= now {
+			tb.expire(q.oldest)
+		}
+	}
+}
+
+func (tb *Table) expire(tx *Transaction) {
+	if tx.pending {
+		tx.owner.TimedOut++
+		if tb.Unanswered != nil {
+			tb.Unanswered(tx, tx.deadline)
+		}
+	}
+	tb.drop(tx)
+}
+
+// Release says that o's connection is gone. Transactions that wait are kept:
+// they may be answered on another connection.
+func (tb *Table) Release(o *Owner) {
+	for tx := o.head; tx != nil; {
+		next := tx.next
+		if !tx.pending {
+			tb.drop(tx)
+		}
+		tx = next
+	}
+}
+
+func (tb *Table) evict() {
+	for _, q := range []*queue{&tb.completed, &tb.waiting, &tb.proceed} {
+		if q.oldest != nil {
+			tb.Evicted++
+			tb.drop(q.oldest)
+			return
+		}
+	}
+}
+
+// Waiting yields o's transactions that waited for a final response at t,
+// newest first.
+func (o *Owner) Waiting(t event.Time) iter.Seq[*Transaction] {
+	return func(yield func(*Transaction) bool) {
+		for tx := o.head; tx != nil; tx = tx.next {
+			if tx.pending && tx.deadline > t && !yield(tx) {
+				return
+			}
+		}
+	}
 }
 
 func (tb *Table) requeue(tx *Transaction, q *queue, deadline event.Time) {

@@ -10,8 +10,6 @@ import (
 
 	"github.com/viaduct-project/viaduct/agent/fact"
 	"github.com/viaduct-project/viaduct/agent/message"
-	"github.com/viaduct-project/viaduct/agent/negotiate"
-	"github.com/viaduct-project/viaduct/agent/note"
 	"github.com/viaduct-project/viaduct/internal/event"
 	"github.com/viaduct-project/viaduct/sipparse"
 )
@@ -24,35 +22,6 @@ const (
 	Timeout       = 32 * time.Second
 	InviteTimeout = 3*time.Minute + Timeout
 )
-
-// Key identifies a transaction: what the topmost Via and the CSeq say (Hash),
-// the connection, and the direction of the request. ACK has INVITE's.
-type Key struct {
-	Conn   uint64
-	Hash   uint64
-	Method sipparse.Method
-	Dir    event.Direction
-}
-
-// Transaction is one request and what answered it.
-type Transaction struct {
-	Key   Key
-	Conn  *fact.Conn // on which the request was seen
-	Offer negotiate.Offer
-	Start event.Time
-	Notes *note.Pad
-
-	deadline event.Time
-	toTag    uint64 // hash of the last final response's To tag
-	status   uint16 // last response's, 0 if there was none
-	pending  bool
-	acked    bool
-
-	owner                *Owner
-	prev, next           *Transaction // of the owner
-	queue                *queue
-	olderQueued, younger *Transaction
-}
 
 // Owner is a connection's end of the table.
 type Owner struct {
@@ -70,25 +39,30 @@ type queue struct{ oldest, youngest *Transaction }
 type Table struct {
 	Limit   int
 	Evicted uint64
+	// Unanswered, if set, is called for a transaction whose time has passed
+	// without a final response, at its deadline.
+	Unanswered func(tx *Transaction, deadline event.Time)
 
-	byKey     map[Key]*Transaction
+	byKey     map[Key]*Transaction // the newest of each
+	n         int
 	waiting   queue // no response, or a request other than INVITE
 	proceed   queue // INVITE after a provisional response
 	completed queue // kept to know retransmissions
 	free      *Transaction
+	spent     *Transaction // was completed and removed, the caller looks at it
 }
 
 // New returns an empty table.
 func New(limit int) *Table { return &Table{Limit: limit, byKey: make(map[Key]*Transaction)} }
 
 // Len is the number of transactions held.
-func (tb *Table) Len() int { return len(tb.byKey) }
+func (tb *Table) Len() int { return tb.n }
 
 // Verdict on a message.
 type Verdict uint8
 
 const (
-	Fresh          Verdict = iota // first copy of a request
+	Fresh          Verdict = iota // first copy of a request on its connection
 	Retransmission                // of a request or of a final response
 	Ack                           // ACK, which has no response of its own
 	Provisional
@@ -96,12 +70,16 @@ const (
 	Unmatched // response without a known request
 )
 
-// Request takes a request that arrived for o. keep says to remember the
-// transaction after its final response, which transports without a
-// retransmission of their own need.
-func (tb *Table) Request(o *Owner, k Key, m *message.Message, t event.Time) (*Transaction, Verdict) {
-	tx := tb.get(k, t)
+// Request takes the request m with the key k that went in direction d on o's
+// connection. The transaction of an ACK is the INVITE's with its branch, on
+// whatever connection that went; the ACK of a 2xx has none.
+func (tb *Table) Request(o *Owner, k Key, d event.Direction, m *message.Message, t event.Time) (*Transaction, Verdict) {
+	tb.recycle()
+	tx := tb.on(o.Conn, k, d, t)
 	if m.Method == sipparse.MethodAck {
+		if tx == nil {
+			tx = tb.elsewhere(o.Conn, k, d, t)
+		}
 		if tx == nil {
 			return nil, Ack // of a 2xx: a transaction of its own, never answered
 		}
@@ -112,28 +90,59 @@ func (tb *Table) Request(o *Owner, k Key, m *message.Message, t event.Time) (*Tr
 		return tx, Ack
 	}
 	if tx != nil {
+		tx.Copies++
+		if len(tx.Again) < maxAgain {
+			tx.Again = append(tx.Again, t)
+		}
 		return tx, Retransmission
 	}
-	if len(tb.byKey) >= tb.Limit {
+	if tb.n >= tb.Limit {
 		tb.evict()
 	}
 	tx = tb.fresh()
-	*tx = Transaction{Key: k, Conn: o.Conn, Start: t, deadline: t.Add(Timeout), pending: true, owner: o}
-	tb.byKey[k] = tx
+	*tx = Transaction{
+		Key: k, Dir: d, Conn: o.Conn, Asked: asked(m), Start: t, Again: tx.Again[:0], Copies: 1,
+		deadline: t.Add(Timeout), pending: true, owner: o,
+	}
+	tb.insert(tx)
 	o.push(tx)
 	tb.waiting.push(tx)
+	if d == event.Out && m.Vias > 1 {
+		tb.link(tx, m)
+	}
 	return tx, Fresh
 }
 
-// Response takes a response to the transaction k. linger says to remember a
-// completed transaction for retransmissions; INVITEs are always remembered,
-// for their ACK and because a 2xx is repeated on every transport (RFC 3261
-// section 13.3.1.4).
-func (tb *Table) Response(k Key, status int, toTag uint64, linger bool, t event.Time) (*Transaction, Verdict) {
-	tx := tb.get(k, t)
+// link finds the request that a proxy on this host forwards by m: the Via
+// below its own was on top then (RFC 3261 section 16.6).
+func (tb *Table) link(tx *Transaction, m *message.Message) {
+	for up := tb.byKey[KeyBy(m, &m.Second)]; up != nil; up = up.chain {
+		if up.Dir == event.In && up.Asked.Call == tx.Asked.Call {
+			tx.forwards(up)
+			return
+		}
+	}
+}
+
+// Response takes a response to the request k that went in direction d, the
+// opposite of its own. It completes the transaction whether it is seen on the
+// connection of the request, o's, or on another one; then Elsewhere is set.
+// UDP's transactions are remembered for retransmissions, and INVITEs are
+// always, for their ACK and because a 2xx is repeated on every transport
+// (RFC 3261 section 13.3.1.4).
+func (tb *Table) Response(o *Owner, k Key, d event.Direction, status int, toTag uint64, t event.Time) (*Transaction, Verdict) {
+	tb.recycle()
+	tx := tb.on(o.Conn, k, d, t)
+	if tx == nil {
+		if tx = tb.elsewhere(o.Conn, k, d, t); tx == nil {
+			return nil, Unmatched
+		}
+		tx.Elsewhere = true
+	}
+	if tx.AnsweredAt == 0 {
+		tx.AnsweredAt = t
+	}
 	switch {
-	case tx == nil:
-		return nil, Unmatched
 	case status < 200:
 		if tx.pending && k.Method == sipparse.MethodInvite {
 			tb.requeue(tx, &tb.proceed, t.Add(InviteTimeout))
@@ -145,68 +154,36 @@ func (tb *Table) Response(k Key, status int, toTag uint64, linger bool, t event.
 	case !tx.pending && int(tx.status) == status && tx.toTag == toTag:
 		return tx, Retransmission
 	}
-	if tx.pending {
-		tx.owner.Completed++
+	tb.complete(tx, t)
+	tx.status, tx.toTag = uint16(status), toTag
+	for copied := tb.byKey[k]; copied != nil; copied = copied.chain {
+		if copied.Dir == d && copied.pending { // the same request on another connection
+			tb.complete(copied, t)
+			copied.status, copied.toTag = tx.status, tx.toTag
+			tb.requeue(copied, &tb.completed, t.Add(Timeout))
+		}
 	}
-	tx.pending, tx.status, tx.toTag = false, uint16(status), toTag
-	if linger || k.Method == sipparse.MethodInvite {
+	if tx.Conn.Transport == event.UDP || k.Method == sipparse.MethodInvite {
 		tb.requeue(tx, &tb.completed, t.Add(Timeout))
 	} else {
 		tb.remove(tx)
+		tb.spent = tx
 	}
 	return tx, Final
+}
+
+func (tb *Table) complete(tx *Transaction, t event.Time) {
+	if tx.pending {
+		tx.owner.Completed++
+		tx.pending, tx.FinalAt = false, t
+	}
 }
 
 // Pending counts o's transactions that waited for a final response at t.
 func (o *Owner) Pending(t event.Time) int {
 	n := 0
-	for tx := o.head; tx != nil; tx = tx.next {
-		if tx.pending && tx.deadline > t {
-			n++
-		}
+	for range o.Waiting(t) {
+		n++
 	}
 	return n
-}
-
-// Expire drops what has waited or been kept for long enough.
-func (tb *Table) Expire(now event.Time) {
-	for _, q := range []*queue{&tb.waiting, &tb.proceed, &tb.completed} {
-		for q.oldest != nil && q.oldest.deadline <= now {
-			tb.expire(q.oldest)
-		}
-	}
-}
-
-func (tb *Table) expire(tx *Transaction) {
-	if tx.pending {
-		tx.owner.TimedOut++
-	}
-	tb.remove(tx)
-}
-
-// get returns the transaction k if its time has not passed by t.
-func (tb *Table) get(k Key, t event.Time) *Transaction {
-	tx := tb.byKey[k]
-	if tx != nil && tx.deadline <= t {
-		tb.expire(tx)
-		return nil
-	}
-	return tx
-}
-
-// Release drops all transactions of o.
-func (tb *Table) Release(o *Owner) {
-	for o.head != nil {
-		tb.remove(o.head)
-	}
-}
-
-func (tb *Table) evict() {
-	for _, q := range []*queue{&tb.completed, &tb.waiting, &tb.proceed} {
-		if q.oldest != nil {
-			tb.Evicted++
-			tb.remove(q.oldest)
-			return
-		}
-	}
 }

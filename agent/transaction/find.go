@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package transaction
+
+import (
+	"iter"
+
+	"github.com/viaduct-project/viaduct/agent/fact"
+	"github.com/viaduct-project/viaduct/internal/event"
+)
+
+// maxSame is how many transactions may have one key: the two ends of a hop
+// within the host, and copies on other connections after a failure. Beyond
+// that branches are not unique, and the oldest is dropped.
+const maxSame = 16
+
+// Find yields the transactions with the key k on any connection, newest first.
+// Some may have been answered.
+func (tb *Table) Find(k Key) iter.Seq[*Transaction] {
+	return func(yield func(*Transaction) bool) {
+		for tx := tb.byKey[k]; tx != nil; tx = tx.chain {
+			if !yield(tx) {
+				return
+			}
+		}
+	}
+}
+
+// Same yields the other transactions that have tx's key and direction: the
+// same request, sent on other connections.
+func (tb *Table) Same(tx *Transaction) iter.Seq[*Transaction] {
+	return func(yield func(*Transaction) bool) {
+		for other := tb.byKey[tx.Key]; other != nil; other = other.chain {
+			if other != tx && other.Dir == tx.Dir && !yield(other) {
+				return
+			}
+		}
+	}
+}
+
+// on returns the transaction k whose request went in direction d on c, if its
+// time has not passed by t.
+func (tb *Table) on(c *fact.Conn, k Key, d event.Direction, t event.Time) *Transaction {
+	for tx := tb.byKey[k]; tx != nil; tx = tx.chain {
+		if tx.Conn == c && tx.Dir == d {
+			if tx.deadline <= t {
+				tb.expire(tx)
+				return nil
+			}
+			return tx
+		}
+	}
+	return nil
+}
+
+// elsewhere returns the transaction k whose request went in direction d on
+// another connection than c: one that waits if there is one, else the newest.
+// Two network namespaces may use the same addresses, so it does not look
+// beyond c's.
+func (tb *Table) elsewhere(c *fact.Conn, k Key, d event.Direction, t event.Time) (found *Transaction) {
+	for tx := tb.byKey[k]; tx != nil; tx = tx.chain {
+		if tx.Dir != d || tx.Conn == c || tx.deadline <= t ||
+			tx.Conn.NetNS != c.NetNS && tx.Conn.NetNS != 0 && c.NetNS != 0 {
+			continue
+		}
+		if tx.pending {
+			return tx
+		}
+		if found == nil {
+			found = tx
+		}
+	}
+	return found
+}
+
+// insert puts tx in front of those with its key.
+func (tb *Table) insert(tx *Transaction) {
+	head := tb.byKey[tx.Key]
+	tx.chain = head
+	tb.byKey[tx.Key] = tx
+	tb.n++
+	same := 1
+	for oldest := head; oldest != nil; oldest = oldest.chain {
+		if same++; same > maxSame {
+			tb.Evicted++
+			tb.drop(oldest)
+			return
+		}
+	}
+}
+
+// unchain takes tx out of those with its key.
+func (tb *Table) unchain(tx *Transaction) {
+	tb.n--
+	head := tb.byKey[tx.Key]
+	if head == tx {
+		if tx.chain == nil {
+			delete(tb.byKey, tx.Key)
+		} else {
+			tb.byKey[tx.Key] = tx.chain
+		}
+		tx.chain = nil
+		return
+	}
+	for head.chain != tx {
+		head = head.chain
+	}
+	head.chain, tx.chain = tx.chain, nil
+}
