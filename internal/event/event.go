@@ -58,6 +58,12 @@ const (
 	// Listening: a socket accepts connections (TCP) or is bound (UDP) at
 	// Local. Owner, NetNS, Cgroup.
 	Listening
+	// Exited: the process Owner is gone, by itself or killed. Its sockets are
+	// closed by the kernel about then. No Socket, no addresses.
+	Exited
+	// Unlistened: the socket that was Listening is closed. Owner, NetNS,
+	// Cgroup.
+	Unlistened
 )
 
 // Transport is what carries SIP. TLS is TCP whose first bytes were a TLS

@@ -35,6 +35,8 @@ var rules = []rule{
 		reason: "the exporter turns snapshots into metrics, wherever they come from"},
 	{of: "internal/live", never: []string{"github.com/cilium/ebpf", "github.com/prometheus"},
 		reason: "only bpf knows the kernel, only exporter knows Prometheus"},
+	{of: "internal/flow", never: []string{module + "agent", module + "sipparse", module + "bpf"},
+		reason: "what a flow says must not come from the code that it tests"},
 	{of: "cmd...", never: []string{"github.com/cilium/ebpf"}, reason: "only bpf knows the kernel"},
 }
 

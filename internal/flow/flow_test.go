@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flow
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/viaduct-project/viaduct/internal/event"
+)
+
+func parse(t *testing.T, text string) *Section {
+	t.Helper()
+	f, err := ParseFile("x.flow", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &f.Sections[0]
+}
+
+// payloads are the messages of a flow, each as one string.
+func payloads(t *testing.T, text string) []string {
+	t.Helper()
+	events, _ := Events(parse(t, text))
+	var all []string
+	for _, e := range events {
+		if e.Kind == event.Data {
+			all = append(all, string(e.Payload))
+		}
+	}
+	return all
+}
+
+// TestMessages looks at one thing of the last message of a flow.
+func TestMessages(t *testing.T) {
+	const call = "tcp a in\na< INVITE\na> 200\na< ACK\n"
+	for _, tt := range []struct {
+		name, flow string
+		has        []string
+		not        []string
+	}{
+		{"offer", "tcp a in\na< INVITE ;keep", []string{"INVITE sip:bob@example.com SIP/2.0\r\n",
+			"Via: SIP/2.0/TCP 198.51.100.7:5060;branch=z9hG4bK1001;keep\r\n", "Content-Length: 0\r\n\r\n"}, []string{"tag=b"}},
+		{"echo", "tcp a in\na< INVITE ;keep\na> 180", []string{";branch=z9hG4bK1001;keep\r\n", "To: <sip:bob@example.com>;tag=b1\r\n"}, nil},
+		{"accept", "tcp a in\na< INVITE ;keep\na> 200 ;keep=30", []string{";keep=30\r\n"}, []string{";keep;"}},
+		{"remove", "udp u\nu> OPTIONS ;-rport", []string{"192.0.2.1:5060;branch=z9hG4bK1001\r\n"}, []string{"rport"}},
+		{"twice", "udp u\nu> OPTIONS ;keep;+keep=3", []string{";rport;keep;keep=3\r\n"}, nil},
+		{"symmetric response", "udp u remote=198.51.100.7:34567\nu< OPTIONS\nu> 200",
+			[]string{";rport=34567;received=198.51.100.7\r\n"}, nil},
+		{"sent-by is a name", "tcp a in\na< OPTIONS sentby=pbx.example.com\na> 200", []string{"TCP pbx.example.com;", ";received=198.51.100.7\r\n"}, nil},
+		{"ACK for 2xx", call, []string{"ACK sip:bob@192.0.2.1:5060;transport=tcp SIP/2.0", "z9hG4bK1002", ";tag=b1", "CSeq: 1 ACK"}, nil},
+		{"ACK for 486", "tcp a in\na< INVITE ;keep\na> 486\na< ACK", []string{"ACK sip:bob@example.com SIP/2.0", "z9hG4bK1001;keep\r\n", ";tag=b1"}, nil},
+		{"CANCEL", "tcp a in\na< INVITE ;keep\na> 180\na< CANCEL", []string{"z9hG4bK1001;keep\r\n", "To: <sip:bob@example.com>\r\n", "CSeq: 1 CANCEL"}, nil},
+		{"487 after CANCEL", "tcp a in\na< INVITE\na< CANCEL\na> 200\na> 487", []string{"SIP/2.0 487 Request Terminated", "CSeq: 1 INVITE"}, nil},
+		{"BYE of the other side", call + "a> BYE", []string{"BYE sip:alice@198.51.100.7:5060;transport=tcp", "From: <sip:bob@example.com>;tag=b1", "To: <sip:alice@example.com>;tag=a1", "CSeq: 1 BYE"}, nil},
+		{"re-INVITE", call + "a< INVITE", []string{"CSeq: 2 INVITE", "To: <sip:bob@example.com>;tag=b1", "Call-ID: call-1@"}, nil},
+		{"next call", call + "a> BYE\na< 200\na< INVITE", []string{"CSeq: 1 INVITE", "Call-ID: call-2@", "tag=a2"}, []string{"tag=b"}},
+		{"named call again", "tcp a in\na< INVITE call=x\na> 200\na< ACK\na< BYE\na> 200\na< INVITE call=x", []string{"Call-ID: call-x.2@"}, nil},
+		{"retry after 401", "tcp a in\na< INVITE\na> 401\na< ACK\na< INVITE", []string{"Call-ID: call-1@", "CSeq: 2 INVITE", "To: <sip:bob@example.com>\r\n"}, nil},
+		{"each OPTIONS a call", "tcp a in\na< OPTIONS\na> 200\na> OPTIONS", []string{"Call-ID: call-2@", "CSeq: 1 OPTIONS"}, nil},
+		{"refresh", "tcp a out\na> REGISTER\na< 200\na> REGISTER", []string{"Call-ID: call-register@", "CSeq: 2 REGISTER"}, []string{"tag=b"}},
+		{"bindings", "tcp a out\na> REGISTER\n  Contact: <sip:a@192.0.2.1>;reg-id=1\na< 200", []string{"Contact: <sip:a@192.0.2.1>;reg-id=1;expires=3600\r\n"}, nil},
+		{"removal", "tcp a out\na> REGISTER\n  Contact: *\n  Expires: 0\na< 200", nil, []string{"Contact"}},
+		{"record route", "tcp a in\na< INVITE\n  Record-Route: <sip:p1.example.com;lr>\n  Record-Route: <sip:p2.example.com;lr>\na> 200\na< ACK",
+			[]string{"Route: <sip:p2.example.com;lr>\r\nRoute: <sip:p1.example.com;lr>\r\n"}, nil},
+		{"fields", "tcp a in\na< OPTIONS\n  k: outbound\n  Max-Forwards-\n  Via+: SIP/2.0/UDP 192.0.2.99;branch=z9hG4bKb\n  body: hello",
+			[]string{"k: outbound\r\n", "z9hG4bK1001\r\nVia: SIP/2.0/UDP 192.0.2.99;branch=z9hG4bKb\r\n", "Content-Length: 7\r\n", "\r\n\r\nhello\r\n"}, []string{"Max-Forwards"}},
+		{"wrong length", "udp u\nu< MESSAGE\n  Content-Length: 99\n  body: x", []string{"Content-Length: 99\r\n"}, []string{"Content-Length: 3"}},
+		{"forward", "tcp a in\ntcp b out\na< INVITE as=i\nb> forward i ;keep", []string{"Via: SIP/2.0/TCP 192.0.2.1:5060;branch=z9hG4bK1002;keep\r\nVia: SIP/2.0/TCP 198.51.100.7:5060;branch=z9hG4bK1001\r\n", "Max-Forwards: 69"}, nil},
+		{"forward back", "tcp a in\ntcp b out\na< INVITE as=i\nb> forward i\nb< 200 as=o\na> forward o", []string{"Via: SIP/2.0/TCP 198.51.100.7:5060;branch=z9hG4bK1001\r\nFrom"}, nil},
+		{"callee behind a proxy", "tcp a in\ntcp b out\na< INVITE as=i\nb> forward i\nb< 200 as=o\na> forward o\nb< BYE", []string{"From: <sip:bob@example.com>;tag=b1", "To: <sip:alice@example.com>;tag=a1"}, nil},
+		{"again", "tcp a in\na< OPTIONS as=x\na> 200\ntcp b in\nb< again re=x", []string{"z9hG4bK1001"}, nil},
+		{"no branch", "udp u\nu< OPTIONS ;-branch", nil, []string{"branch"}},
+		{"tls", "tls t out\nt> OPTIONS", []string{"SIP/2.0/TLS 192.0.2.1:5061;"}, nil},
+		{"IPv6", "udp u local=[2001:db8::1]:5060 remote=[2001:db8::7]:5060\nu< OPTIONS", []string{"UDP [2001:db8::7]:5060;"}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			all := payloads(t, tt.flow)
+			last := all[len(all)-1]
+			for _, want := range tt.has {
+				if !strings.Contains(last, want) {
+					t.Errorf("no %q in\n%s", want, last)
+				}
+			}
+			for _, not := range tt.not {
+				if strings.Contains(last, not) {
+					t.Errorf("%q in\n%s", not, last)
+				}
+			}
+		})
+	}
+}
+
+// TestErrors wants the place and a hint in each.
+func TestErrors(t *testing.T) {
+	for _, tt := range []struct{ name, text, want string }{
+		{"x.flow", "tcp a", "x.flow:1: tcp a: say who opens it: in (the peer) or out (this host)"},
+		{"x.flow", "tcp a in\n\na< INVITE nonsense", `x.flow:3: INVITE: "nonsense" does not belong here; allowed: call=CALL`},
+		{"x.flow", "a< INVITE", `x.flow:1: there is no connection "a": declare it first`},
+		{"x.flow", "tcp a in\na> 200", "x.flow:2: 200: no request of the other side on a waits for a response"},
+		{"x.flow", "tcp a in\na< ACK", "x.flow:2: ACK: this side has sent no INVITE"},
+		{"x.flow", "tcp a in\na< close\na< OPTIONS", "x.flow:3: connection a is closed"},
+		{"x.flow", "tcp a in\na< fin\na< OPTIONS", "x.flow:3: this side has sent its FIN"},
+		{"x.flow", "repeat 3\n+1s", `x.flow:1: "repeat" has no "end"`},
+		{"x.flow", "end", `x.flow:1: "end" without "repeat"`},
+		{"x.flow", "+1parsec", `x.flow:1: "+1parsec": write + and a duration`},
+		{"x.flow", "wait 3", `x.flow:1: "wait" is no statement; allowed: tcp`},
+		{"x.flow", "tcp a in\na< ping\n  Foo: bar", "x.flow:3: indented lines belong below a SIP message"},
+		{"x.flow", "tcp a in\na< OPTIONS\n  Foo bar", `x.flow:3: indented line "Foo bar": allowed are`},
+		{"x.flow", "tcp a in\na< raw \"abc", `x.flow:2: a " is not closed`},
+		{"x.flow", "udp u\nu> rst", "x.flow:2: u is UDP: it has no end"},
+		{"x.flow", "== bends\n", `x.flow:1: heading "== bends": allowed are`},
+		{"KEEP-04.flow", "== breaks\ntcp a in\nexpect KEEP-05", `KEEP-04.flow:1: section "breaks" says no finding: add a line "expect KEEP-04`},
+		{"KEEP-04.flow", "== holds\ntcp a in\nexpect KEEP-04", `KEEP-04.flow:1: section "holds" expects a finding`},
+		{"x.flow", "repeat 10000\nrepeat 10000\ntcp a in\na< rst\nend\nend", "x.flow:3: the flow is too long"},
+		{"x.flow", "expect KEEP-04 nobody", `x.flow:1: expect KEEP-04: "nobody" does not belong here; allowed: local peer`},
+	} {
+		_, err := ParseFile(tt.name, []byte(tt.text))
+		if err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+			t.Errorf("%q:\n got %v\nwant %s", tt.text, err, tt.want)
+		}
+	}
+}
