@@ -19,6 +19,7 @@ type Config struct {
 	MaxTransactions int // 500,000
 	MaxDialogs      int // 500,000
 	MaxPeers        int // 100,000
+	MaxBindings     int // registrations, once for each hop: 500,000
 	MaxClosed       int // closed connections kept for the report: 100,000
 	MaxFindings     int // causes reported: 10,000
 	MaxHeldBytes    int // out-of-order bytes of all streams: 64 MiB
@@ -52,6 +53,7 @@ func (c Config) withDefaults() Config {
 		{&c.MaxTransactions, 500_000},
 		{&c.MaxDialogs, 500_000},
 		{&c.MaxPeers, 100_000},
+		{&c.MaxBindings, 500_000},
 		{&c.MaxClosed, 100_000},
 		{&c.MaxFindings, 10_000},
 		{&c.MaxHeldBytes, 64 << 20},

@@ -18,6 +18,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/agent/metrics"
 	"github.com/viaduct-project/viaduct/agent/peer"
+	"github.com/viaduct-project/viaduct/agent/registration"
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/agent/rules"
@@ -50,6 +51,7 @@ type Core struct {
 
 	txs     *transaction.Table
 	dialogs *dialog.Table
+	bound   *registration.Table
 	peers   *peer.Table
 	early   *early.Table
 
@@ -81,6 +83,7 @@ func New(cfg Config) *Core {
 		closed:   ring{limit: cfg.MaxClosed},
 		txs:      transaction.New(cfg.MaxTransactions),
 		dialogs:  dialog.New(cfg.MaxDialogs),
+		bound:    registration.New(cfg.MaxBindings),
 		peers:    peer.NewTable(cfg.MaxPeers),
 		early:    early.New(),
 		budget:   stream.Budget{Limit: cfg.MaxHeldBytes},
@@ -90,7 +93,7 @@ func New(cfg Config) *Core {
 	}
 	c.txs.Unanswered = c.judgeUnanswered
 	c.rules = rule.NewEngine(&rule.World{
-		Txs: c.txs, Dialogs: c.dialogs, Outgoing: c.outgoing, Listeners: c.listeners, Profile: cfg.Profile,
+		Txs: c.txs, Dialogs: c.dialogs, Bindings: c.bound, Outgoing: c.outgoing, Listeners: c.listeners, Profile: cfg.Profile,
 	}, rules.Catalogue(), cfg.MaxFindings)
 	options := sipparse.FramerOptions{MaxMessage: cfg.MaxMessage, DropBody: true}
 	c.framing[0] = options
@@ -147,6 +150,7 @@ func (c *Core) Sizes() metrics.Sizes {
 		Sockets:      len(c.sockets),
 		Transactions: c.txs.Len(),
 		Dialogs:      c.dialogs.Len(),
+		Bindings:     c.bound.Len(),
 		HeldBytes:    c.budget.Used,
 		Waiting:      len(c.waiting),
 		Early:        segments,

@@ -11,6 +11,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/agent/metrics"
 	"github.com/viaduct-project/viaduct/agent/negotiate"
+	"github.com/viaduct-project/viaduct/agent/registration"
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/agent/transaction"
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -71,6 +72,12 @@ func (c *Core) request(conn *connection, d event.Direction, t event.Time, m *mes
 		conn.Messages.Retransmissions++
 	case transaction.Fresh:
 		tx.Offer = negotiate.Read(m)
+		if m.Method == sipparse.MethodRegister {
+			tx.Binds = registration.Read(m, d)
+			if up := tx.Upstream(); up != nil && up.Binds != nil {
+				up.Binds.Forwarded = true
+			}
+		}
 		if m.Method != sipparse.MethodCancel {
 			c.newRequest(conn, d, t, m, &tx.Offer)
 		}
@@ -138,6 +145,9 @@ func (c *Core) response(conn *connection, d event.Direction, t event.Time, m *me
 	}
 	if tx.Conn.Neg != nil {
 		tx.Conn.Neg.Answered(request, t, &tx.Offer, m)
+	}
+	if tx.Binds != nil && m.Status/100 == 2 {
+		c.bound.Answered(tx.Binds, tx.Conn, m, t)
 	}
 	if verdict == transaction.Final {
 		c.followDialog(c.asked(tx, conn), request, t, m)

@@ -87,6 +87,7 @@ func (c *Core) losses() report.Lost {
 func (c *Core) evictions() metrics.Evicted {
 	e := c.evicted
 	e.Transactions, e.Dialogs, e.Pairs = c.txs.Evicted, c.dialogs.Evicted, c.peers.Evicted
+	e.Bindings = c.bound.Evicted
 	return e
 }
 

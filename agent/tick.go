@@ -18,6 +18,7 @@ func (c *Core) Tick(now event.Time) {
 		c.retire(conn)
 	}
 	c.expireHeld(now)
+	c.bound.Expire(now)
 	c.txs.Expire(now) // last: what was held may have the answer
 	c.rules.Advance(now.Add(-timerSlack))
 }

@@ -17,6 +17,7 @@ func tables(s *metrics.Sizes) []table {
 		{"sockets", uint64(s.Sockets)},
 		{"transactions", uint64(s.Transactions)},
 		{"dialogs", uint64(s.Dialogs)},
+		{"bindings", uint64(s.Bindings)},
 		{"waiting", uint64(s.Waiting)},
 		{"early", uint64(s.Early)},
 		{"opened", uint64(s.Opened)},
@@ -33,6 +34,7 @@ func evictions(e *metrics.Evicted) []table {
 		{"sockets", e.Sockets},
 		{"transactions", e.Transactions},
 		{"dialogs", e.Dialogs},
+		{"bindings", e.Bindings},
 		{"pairs", e.Pairs},
 		{"closed", e.Closed},
 	}

@@ -91,6 +91,7 @@ type Sizes struct {
 	Sockets      int // UDP
 	Transactions int
 	Dialogs      int
+	Bindings     int // of registrations, once for each hop
 	HeldBytes    int // out of order
 	Waiting      int // connections with something held
 	Early        int // segments without a socket
@@ -107,11 +108,12 @@ type Evicted struct {
 	Sockets      uint64
 	Transactions uint64
 	Dialogs      uint64
+	Bindings     uint64
 	Pairs        uint64 // peers and pairs
 	Closed       uint64
 }
 
 // Total adds them up.
 func (e Evicted) Total() uint64 {
-	return e.Connections + e.Flows + e.Sockets + e.Transactions + e.Dialogs + e.Pairs + e.Closed
+	return e.Connections + e.Flows + e.Sockets + e.Transactions + e.Dialogs + e.Bindings + e.Pairs + e.Closed
 }

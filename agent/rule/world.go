@@ -5,6 +5,7 @@ package rule
 import (
 	"github.com/viaduct-project/viaduct/agent/dialog"
 	"github.com/viaduct-project/viaduct/agent/fact"
+	"github.com/viaduct-project/viaduct/agent/registration"
 	"github.com/viaduct-project/viaduct/agent/transaction"
 )
 
@@ -12,6 +13,7 @@ import (
 type World struct {
 	Txs       *transaction.Table
 	Dialogs   *dialog.Table
+	Bindings  *registration.Table
 	Outgoing  *fact.Index     // open connections that this host opened
 	Listeners *fact.Listeners // sockets that accept, as far as they are known
 	Profile   Profile

@@ -7,6 +7,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/agent/negotiate"
 	"github.com/viaduct-project/viaduct/agent/note"
+	"github.com/viaduct-project/viaduct/agent/registration"
 	"github.com/viaduct-project/viaduct/internal/event"
 	"github.com/viaduct-project/viaduct/sipparse"
 )
@@ -20,8 +21,9 @@ type Transaction struct {
 	Conn  *fact.Conn      // on which the request was seen; it may be closed by now
 	Asked Asked
 	Offer negotiate.Offer
-	Start event.Time   // of the first copy
-	Again []event.Time // of the others, as far as the first fifteen
+	Binds *registration.Request // what a REGISTER asks for; nil for others
+	Start event.Time            // of the first copy
+	Again []event.Time          // of the others, as far as the first fifteen
 	Notes *note.Pad
 
 	Copies     uint16     // of the request, the first included
