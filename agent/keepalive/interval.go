@@ -27,8 +27,8 @@ type intervals struct {
 type Intervals struct{ Min, Median, Max time.Duration }
 
 func (s *State) interval(side *Side, t event.Time) {
-	last := side.last
-	side.last = t
+	last := side.Last
+	side.Last = t
 	if last == 0 || t < last {
 		return
 	}

@@ -42,12 +42,14 @@ const outstanding = 4
 // Side is what one end sent.
 type Side struct {
 	Pings, Pongs, Stun, Answers uint32
-	stunID                      [12]byte // the newest Binding request's
+	Last                        event.Time // newest keep-alive, 0 if none; a Binding request by its first copy
+	Missed                      event.Time // when the newest ping was sent that got no pong in time, 0 if none
+	stunID                      [12]byte   // the newest Binding request's
 	stunAnswered                bool
 	waiting                     uint8
 	sent                        [outstanding]event.Time // of the pings that wait for a pong
 	stunAt                      event.Time              // of a Binding request that waits
-	last                        event.Time              // newest keep-alive
+	copied                      event.Time              // newest copy of it
 }
 
 // State is what one connection's two ends sent. The zero value is ready.
@@ -65,7 +67,7 @@ func (s *State) Sent(d event.Direction) *Side { return &s.sides[index(d)] }
 // Ping counts a double CRLF. It returns false if it is two pongs in one
 // segment: that many pings of the other side were waiting.
 func (s *State) Ping(d event.Direction, t event.Time) bool {
-	s.settle(t)
+	s.Settle(t)
 	if s.sides[1-index(d)].waiting >= 2 {
 		s.Pong(d, t)
 		s.Pong(d, t)
@@ -75,8 +77,7 @@ func (s *State) Ping(d event.Direction, t event.Time) bool {
 	side.Pings++
 	s.interval(side, t)
 	if side.waiting == outstanding {
-		s.unanswered++
-		side.drop()
+		s.miss(side)
 	}
 	side.sent[side.waiting] = t
 	side.waiting++
@@ -87,7 +88,7 @@ func (s *State) Ping(d event.Direction, t event.Time) bool {
 // returns the time that took; ok is false if none was waiting, and then it is
 // not counted as a pong.
 func (s *State) Pong(d event.Direction, t event.Time) (rtt time.Duration, ok bool) {
-	s.settle(t)
+	s.Settle(t)
 	pinger := &s.sides[1-index(d)]
 	if pinger.waiting == 0 || t < pinger.sent[0] {
 		return 0, false
@@ -110,13 +111,19 @@ func (side *Side) drop() {
 	side.waiting--
 }
 
-// settle gives up the keep-alives whose time for an answer has passed.
-func (s *State) settle(t event.Time) {
+// miss gives up the oldest ping of side.
+func (s *State) miss(side *Side) {
+	s.unanswered++
+	side.Missed = side.sent[0]
+	side.drop()
+}
+
+// Settle gives up the keep-alives whose time for an answer has passed.
+func (s *State) Settle(t event.Time) {
 	for i := range s.sides {
 		side := &s.sides[i]
 		for side.waiting > 0 && t.Sub(side.sent[0]) > PongWait {
-			side.drop()
-			s.unanswered++
+			s.miss(side)
 		}
 		if side.stunAt != 0 && t.Sub(side.stunAt) > StunWait {
 			side.stunAt = 0
@@ -127,6 +134,6 @@ func (s *State) settle(t event.Time) {
 
 // Unanswered returns how many keep-alives had no answer in time, as of t.
 func (s *State) Unanswered(t event.Time) uint32 {
-	s.settle(t)
+	s.Settle(t)
 	return s.unanswered
 }

@@ -46,15 +46,30 @@ func Classify(b []byte) (k Kind, ok bool) {
 	return Datagram, true
 }
 
+// copyWait is how long after one copy of a Binding request the next may come
+// and be a retransmission: the longest interval of RFC 8489 section 6.2.1 is
+// 16 s. An id may be used again for a new keep-alive of the same bytes
+// (section 5).
+const copyWait = 20 * time.Second
+
+// Copied says whether b, a Binding request that goes in direction d, is a
+// retransmission of the newest one. Ask before Stun counts it.
+func (s *State) Copied(d event.Direction, t event.Time, b []byte) bool {
+	side := &s.sides[index(d)]
+	return side.Stun > 0 && !side.stunAnswered && t.Sub(side.copied) <= copyWait && side.stunID == [12]byte(b[8:stunHeader])
+}
+
 // Stun counts a Binding request or response b, which Classify has seen. A
 // request that repeats its transaction id is one keep-alive, timed by the
 // first copy. For the first answer it returns the round trip and true.
 func (s *State) Stun(d event.Direction, t event.Time, k Kind, b []byte) (rtt time.Duration, ok bool) {
-	s.settle(t)
+	s.Settle(t)
 	id := [12]byte(b[8:stunHeader])
 	if k == StunRequest {
 		side := &s.sides[index(d)]
-		if side.Stun > 0 && side.stunID == id && !side.stunAnswered {
+		again := s.Copied(d, t, b)
+		side.copied = t
+		if again {
 			return 0, false
 		}
 		if side.stunAt != 0 {
