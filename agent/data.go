@@ -159,7 +159,7 @@ func (c *Core) items(conn *connection, d event.Direction, t event.Time) {
 			c.lost.ParseErrors++
 			c.judgeDefect(conn, d, t, &item)
 		case sipparse.ItemSTUN:
-			c.judgeBeat(conn, d, t, rule.Beat{Kind: keepalive.StunOther})
+			c.judgeBeat(conn, d, t, rule.Beat{Kind: keepalive.KindOf(item.Head), Raw: item.Head})
 		}
 	}
 }

@@ -125,6 +125,7 @@ func (c *Core) datagram(e *event.Event) {
 		conn.keepalives().Datagram(d, e.Time)
 	case kind == keepalive.StunOther:
 	default:
+		beat.Again = kind == keepalive.StunRequest && conn.keepalives().Copied(d, e.Time, e.Payload)
 		if rtt, answered := conn.keepalives().Stun(d, e.Time, kind, e.Payload); answered {
 			c.counters.RoundTrip.Observe(rtt.Seconds())
 			beat.Answered, beat.RTT = true, rtt

@@ -161,7 +161,7 @@ func (f *Framer) stun(item *Item) bool {
 	if f.need -= int64(n); f.need > 0 {
 		return false
 	}
-	*item = Item{Kind: ItemSTUN, Offset: f.start, Length: f.off - f.start}
+	*item = Item{Kind: ItemSTUN, Offset: f.start, Length: f.off - f.start, Head: f.probe[:]}
 	f.next(f.soft)
 	return true
 }

@@ -75,9 +75,10 @@ type Item struct {
 	Recovered bool
 	Offset    int64 // of the first byte, from the start of the stream
 	Length    int64 // bytes, body included
-	// Head is the message from its start line to its empty line; Body is nil
-	// if bodies are dropped. Both are valid until the next call of a method of
-	// the Framer, or as long as the datagram.
+	// Head is the message from its start line to its empty line, or the first
+	// 8 bytes of a STUN message in a stream; Body is nil if bodies are dropped.
+	// Both are valid until the next call of a method of the Framer, or as long
+	// as the datagram.
 	Head, Body []byte
 	// BodyLength is the length of the body as framed, whether given or not.
 	BodyLength int64

@@ -26,13 +26,7 @@ const (
 // short to be anything else.
 func Classify(b []byte) (k Kind, ok bool) {
 	if len(b) >= stunHeader && b[0]&0xC0 == 0 && binary.BigEndian.Uint32(b[4:]) == stunCookie {
-		switch binary.BigEndian.Uint16(b) {
-		case bindRequest:
-			return StunRequest, true
-		case bindSuccess, bindError:
-			return StunResponse, true
-		}
-		return StunOther, true
+		return KindOf(b), true
 	}
 	const shortest = 5 // no start-line, and no STUN header, is shorter
 	if len(b) < shortest {
@@ -44,6 +38,17 @@ func Classify(b []byte) (k Kind, ok bool) {
 		}
 	}
 	return Datagram, true
+}
+
+// KindOf is the kind of the STUN message that begins with b, two bytes or more.
+func KindOf(b []byte) Kind {
+	switch binary.BigEndian.Uint16(b) {
+	case bindRequest:
+		return StunRequest
+	case bindSuccess, bindError:
+		return StunResponse
+	}
+	return StunOther
 }
 
 // copyWait is how long after one copy of a Binding request the next may come

@@ -36,6 +36,7 @@ type Offer struct {
 	KeepValued  bool // keep=N in a request: an offer whose answer proves nothing
 	Alias       bool
 	Outbound    bool // REGISTER with reg-id and +sip.instance
+	Leaves      bool // REGISTER that takes a binding away
 	ContactOB   bool // dialog-forming request with ob in its Contact URI
 	ViaFlag     bool // `persistent` in the Via
 	PTCP        bool // sent-protocol SIP/2.0/PTCP
@@ -74,6 +75,8 @@ func Read(m *message.Message) Offer {
 	switch m.Method {
 	case sipparse.MethodRegister:
 		o.Outbound = m.Contact.RegID && m.Contact.Instance
+		o.Leaves = m.Contact.Expires.Valid && m.Contact.Expires.N == 0 ||
+			!m.Contact.Expires.Present && m.Expires.Valid && m.Expires.N == 0
 	case sipparse.MethodInvite, sipparse.MethodSubscribe, sipparse.MethodRefer:
 		o.ContactOB = m.Contact.OB
 	}

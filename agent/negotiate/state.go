@@ -7,7 +7,6 @@ import (
 
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/internal/event"
-	"github.com/viaduct-project/viaduct/sipparse"
 )
 
 // Linger is how long RFC 3261 section 18 asks to keep a connection after its
@@ -31,20 +30,6 @@ type Alias struct {
 	From message.Label
 	Used bool
 	Back message.Label
-}
-
-// Outbound is RFC 5626.
-type Outbound struct {
-	By        event.Direction
-	From      message.Label
-	Agreed    bool // 2xx with Require: outbound, or with ob on a Path URI
-	ByPath    bool // of the two, the Path
-	FlowTimer sipparse.NumParam
-
-	// Dialog: a dialog was formed by a request whose Contact URI has ob.
-	DialogBy   event.Direction
-	DialogFrom message.Label
-	Dialog     bool
 }
 
 func index(d event.Direction) int { return int(d - event.In) }
@@ -81,7 +66,7 @@ func (s *State) Used(d event.Direction, t event.Time, l message.Label, call uint
 // carried the offer o.
 func (s *State) Answered(d event.Direction, t event.Time, o *Offer, m *message.Message) {
 	s.keep[index(d)].answered(t, o, m)
-	s.Outbound.answered(d, o, m)
+	s.Outbound.answered(d, t, o, m)
 	if o.Persistent() {
 		s.Persistent.answered(d, t, o, m)
 	}
@@ -95,21 +80,4 @@ func (s *State) DialogEnded(t event.Time, call uint64) {
 			k.Until = t
 		}
 	}
-}
-
-func (b *Outbound) answered(d event.Direction, o *Offer, m *message.Message) {
-	if m.Status < 200 || m.Status > 299 {
-		return
-	}
-	if o.ContactOB && !b.Dialog {
-		b.Dialog, b.DialogBy, b.DialogFrom = true, d, o.Label
-	}
-	if o.Label.Method != sipparse.MethodRegister || !o.Outbound || d != b.By {
-		return
-	}
-	// The newest 2xx of the flow decides, RFC 5626 section 4.4.
-	b.Agreed = m.Require&message.Outbound != 0 || m.PathOB
-	b.ByPath = b.Agreed && m.Require&message.Outbound == 0
-	b.FlowTimer = m.FlowTimer
-	b.From = o.Label
 }

@@ -39,7 +39,8 @@ type Scene struct {
 // Beat is one keep-alive.
 type Beat struct {
 	Kind     keepalive.Kind
-	Raw      []byte        // of STUN messages and datagrams
+	Raw      []byte        // of STUN messages and datagrams; of STUN on a stream its first 8 bytes
+	Again    bool          // a Binding request that was sent again
 	Answered bool          // a pong or Binding response that answers
 	RTT      time.Duration // if Answered
 }

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package negotiate
+
+import (
+	"github.com/viaduct-project/viaduct/agent/message"
+	"github.com/viaduct-project/viaduct/internal/event"
+	"github.com/viaduct-project/viaduct/sipparse"
+)
+
+// Outbound is RFC 5626. The newest 2xx to a REGISTER of the flow decides
+// (sections 4.4 and 4.4.1).
+type Outbound struct {
+	By        event.Direction
+	From      message.Label
+	Agreed    bool // 2xx with Require: outbound, or with ob on a Path URI
+	ByPath    bool // of the two, the Path
+	FlowTimer sipparse.NumParam
+	Direct    bool       // the client of the flow is the registering UA itself: one Via
+	Since     event.Time // of the first 2xx from which on all were like the newest
+	At        event.Time // of the newest 2xx, 0 if there was none
+	Until     event.Time // when the registration ends, 0 if not known
+
+	// Dialog: a dialog was formed by a request whose Contact URI has ob.
+	DialogBy   event.Direction
+	DialogFrom message.Label
+	Dialog     bool
+}
+
+func (b *Outbound) answered(d event.Direction, t event.Time, o *Offer, m *message.Message) {
+	if m.Status < 200 || m.Status > 299 {
+		return
+	}
+	if o.ContactOB && !b.Dialog {
+		b.Dialog, b.DialogBy, b.DialogFrom = true, d, o.Label
+	}
+	if o.Label.Method != sipparse.MethodRegister || d != b.By {
+		return
+	}
+	if o.Leaves || m.Contacts == 0 {
+		b.Until = t // the flow may serve other registrations, but who knows
+	}
+	if !o.Outbound || o.Leaves {
+		return
+	}
+	agreed := m.Require&message.Outbound != 0 || m.PathOB
+	byPath := agreed && m.Require&message.Outbound == 0
+	if b.At == 0 || b.over(t) || agreed != b.Agreed || byPath != b.ByPath || m.FlowTimer != b.FlowTimer {
+		b.Since = t
+	}
+	b.Agreed, b.ByPath, b.FlowTimer = agreed, byPath, m.FlowTimer
+	b.From, b.Direct, b.At, b.Until = o.Label, m.Vias == 1, t, registeredUntil(t, m)
+}
+
+func (b *Outbound) over(t event.Time) bool { return b.Until != 0 && b.Until <= t }
+
+// Beats is what was agreed about the keep-alives of one side.
+type Beats struct {
+	Required bool       // the newest 2xx to its REGISTER has Require: outbound
+	Path     bool       // it has ob on a Path URI
+	Keep     bool       // keep was answered with a value
+	Seconds  uint32     // the value, 0 if it recommends nothing
+	Timer    uint32     // Flow-Timer of the newest 2xx in seconds, 0 if there is none
+	Since    event.Time // since when this has been so, by what the registration says
+	At       event.Time // of that 2xx, 0 if there was none or its registration is over
+}
+
+// Agreed says whether the side may count on answers to its keep-alives.
+func (b *Beats) Agreed() bool { return b.Required || b.Path || b.Keep }
+
+// Beats returns what holds at t for what goes in direction d. Outbound is
+// about the hop between the UA and its first neighbour only; beyond it nothing
+// is agreed. s may be nil.
+func (s *State) Beats(d event.Direction, t event.Time) (b Beats) {
+	if s == nil || d == 0 {
+		return b
+	}
+	if k := &s.keep[index(d)]; k.live(t) {
+		b.Keep, b.Seconds = true, k.Seconds
+	}
+	o := &s.Outbound
+	if o.By != d || !o.Direct || o.At == 0 || o.over(t) {
+		return b
+	}
+	b.Required, b.Path, b.Since, b.At = o.Agreed && !o.ByPath, o.ByPath, o.Since, o.At
+	if o.FlowTimer.Valid {
+		b.Timer = o.FlowTimer.N
+	}
+	return b
+}
