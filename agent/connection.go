@@ -51,6 +51,26 @@ type half struct {
 	last   event.Time // newest bytes, while the framer holds a decision
 }
 
+// known returns the connection that f is a part of, nil if it is retired.
+func (c *Core) known(f *fact.Conn) *connection {
+	conn := c.tcp[f.Socket]
+	if f.Transport == event.UDP {
+		conn = c.flows[flowKey{f.Socket, f.Remote}]
+	}
+	if conn == nil || &conn.Conn != f {
+		return nil
+	}
+	return conn
+}
+
+// ends is [rule.World.Ends].
+func (c *Core) ends(f *fact.Conn) (*transaction.Owner, *dialog.Owner) {
+	if conn := c.known(f); conn != nil {
+		return &conn.tx, &conn.dialogs
+	}
+	return new(transaction.Owner), new(dialog.Owner)
+}
+
 func index(d event.Direction) int { return int(d - event.In) }
 
 func side(d event.Direction) event.Side { return fact.Side(d) }

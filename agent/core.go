@@ -93,7 +93,8 @@ func New(cfg Config) *Core {
 	}
 	c.txs.Unanswered = c.judgeUnanswered
 	c.rules = rule.NewEngine(&rule.World{
-		Txs: c.txs, Dialogs: c.dialogs, Bindings: c.bound, Outgoing: c.outgoing, Listeners: c.listeners, Profile: cfg.Profile,
+		Txs: c.txs, Dialogs: c.dialogs, Bindings: c.bound, Outgoing: c.outgoing, Listeners: c.listeners,
+		Ends: c.ends, Reverse: c.reverse, Profile: cfg.Profile,
 	}, rules.Catalogue(), cfg.MaxFindings)
 	options := sipparse.FramerOptions{MaxMessage: cfg.MaxMessage, DropBody: true}
 	c.framing[0] = options

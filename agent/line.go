@@ -3,6 +3,8 @@
 package agent
 
 import (
+	"net/netip"
+
 	"github.com/viaduct-project/viaduct/agent/class"
 	"github.com/viaduct-project/viaduct/agent/negotiate"
 	"github.com/viaduct-project/viaduct/agent/report"
@@ -54,6 +56,12 @@ func (conn *connection) report(now event.Time) report.Connection {
 		if idle := conn.silence(now); idle >= 0 {
 			line.IdleSeconds = report.Seconds(idle)
 		}
+	}
+	switch conn.Initiator {
+	case event.Local:
+		line.RequestsBack = report.Ref(conn.Received.N)
+	case event.Remote:
+		line.RequestsBack = report.Ref(conn.Sent.N)
 	}
 	line.Negotiated = conn.negotiated(&e)
 	line.Keepalives = conn.keepaliveLine(now)
@@ -116,11 +124,11 @@ func (conn *connection) negotiated(e *class.Evidence) (n report.Negotiated) {
 	if s == nil {
 		return n
 	}
+	if s.Alias.By != 0 {
+		n.Alias = conn.aliasLine(&s.Alias)
+	}
 	if k, d, ok := s.Keep(); ok {
 		n.Keep = conn.keepLine(&k, d)
-	}
-	if s.Alias.By != 0 {
-		n.Alias = &report.Alias{OfferedBy: conn.dirSide(s.Alias.By), Used: s.Alias.Used}
 	}
 	if s.Persistent.By != 0 {
 		n.Persistent = conn.persistentLine(&s.Persistent, e)
@@ -132,6 +140,22 @@ func (conn *connection) negotiated(e *class.Evidence) (n report.Negotiated) {
 		}
 	}
 	return n
+}
+
+func (conn *connection) aliasLine(a *negotiate.Alias) *report.Alias {
+	line := &report.Alias{
+		OfferedBy: conn.dirSide(a.By), TLS: conn.Transport == event.TLS, Used: a.Used, Outcome: a.Outcome(),
+	}
+	port := a.Port
+	switch {
+	case port != 0:
+	case line.TLS:
+		port = 5061
+	default:
+		port = 5060
+	}
+	line.SentBy = netip.AddrPortFrom(conn.Address(side(a.By)).Addr(), port).String()
+	return line
 }
 
 func (conn *connection) keepLine(k *negotiate.Keep, d event.Direction) *report.Keep {
@@ -158,7 +182,11 @@ func (conn *connection) keepLine(k *negotiate.Keep, d event.Direction) *report.K
 }
 
 func (conn *connection) persistentLine(p *negotiate.Persistent, e *class.Evidence) *report.Persistent {
-	line := &report.Persistent{OfferedBy: conn.dirSide(p.By), Outcome: p.Outcome(e.End, e.ByOther).String()}
+	outcome := p.Outcome(e.End, e.ByOther)
+	line := &report.Persistent{OfferedBy: conn.dirSide(p.By), Outcome: outcome.String()}
+	if outcome != negotiate.Countered && outcome != negotiate.Declined {
+		line.Until = instant(p.Until())
+	}
 	switch o := &p.Offer; {
 	case o.PTCP:
 		line.Via = report.Ref("ptcp")
@@ -178,6 +206,9 @@ func (conn *connection) persistentLine(p *negotiate.Persistent, e *class.Evidenc
 	}
 	if p.Countered {
 		line.MinPersistenceSeconds = report.Ref(p.Min)
+	}
+	if p.HasRefused {
+		line.RefusedSeconds = report.Ref(p.Refused)
 	}
 	return line
 }

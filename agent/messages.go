@@ -161,14 +161,10 @@ func (c *Core) asked(tx *transaction.Transaction, conn *connection) *connection 
 	if tx.Conn == &conn.Conn {
 		return conn
 	}
-	other := c.tcp[tx.Conn.Socket]
-	if tx.Conn.Transport == event.UDP {
-		other = c.flows[flowKey{tx.Conn.Socket, tx.Conn.Remote}]
+	if other := c.known(tx.Conn); other != nil && other.Open() {
+		return other
 	}
-	if other == nil || &other.Conn != tx.Conn || !other.Open() {
-		return conn
-	}
-	return other
+	return conn
 }
 
 // followDialog follows dialogs through final responses: a 2xx to INVITE or

@@ -175,17 +175,17 @@ func TestAliasAndOutbound(t *testing.T) {
 	}{
 		{"alias echoed is not used", func(c *script.Conn) {
 			answer(c, event.Out, script.Msg{Method: "OPTIONS", Params: ";alias"}, 200, ";alias", "")
-		}, `{"keep":null,"alias":{"offered_by":"local","used":false},"persistent":null,"outbound":null}`},
+		}, `{"keep":null,"alias":{"offered_by":"local","tls":false,"sent_by":"192.0.2.1:5060","used":false,"outcome":"offered"},"persistent":null,"outbound":null}`},
 		{"alias echoed by us is not our offer", func(c *script.Conn) {
 			answer(c, event.In, script.Msg{Method: "OPTIONS", Params: ";alias"}, 200, ";alias", "")
-		}, `{"keep":null,"alias":{"offered_by":"remote","used":false},"persistent":null,"outbound":null}`},
+		}, `{"keep":null,"alias":{"offered_by":"remote","tls":false,"sent_by":"198.51.100.7:5060","used":false,"outcome":"offered"},"persistent":null,"outbound":null}`},
 		{"alias in a response only", func(c *script.Conn) {
 			answer(c, event.Out, script.Msg{Method: "OPTIONS"}, 200, ";alias", "")
 		}, `{"keep":null,"alias":null,"persistent":null,"outbound":null}`},
 		{"alias used", func(c *script.Conn) {
 			answer(c, event.Out, script.Msg{Method: "OPTIONS", Params: ";alias"}, 200, ";alias", "")
 			exchange(c, event.In, script.Msg{Method: "OPTIONS", Branch: "back"})
-		}, `{"keep":null,"alias":{"offered_by":"local","used":true},"persistent":null,"outbound":null}`},
+		}, `{"keep":null,"alias":{"offered_by":"local","tls":false,"sent_by":"192.0.2.1:5060","used":true,"outcome":"used"},"persistent":null,"outbound":null}`},
 		{"outbound asked for", func(c *script.Conn) {
 			answer(c, event.Out, register, 200, "", "Supported: outbound\r\n")
 		}, `{"keep":null,"alias":null,"persistent":null,"outbound":{"offered":true,"agreed":false,"flow_timer_seconds":null}}`},
@@ -230,24 +230,24 @@ func TestPersistent(t *testing.T) {
 		{"offered", func(s *script.Script, c *script.Conn) {
 			answer(c, event.Out, offer, 200, ";persistent", "")
 		}, "unidirectional-ephemeral", "requests only sent by local (1 of 1)",
-			`{"offered_by":"local","via":"parameter","option_tag":null,"timeout_seconds":null,"min_persistence_seconds":null,"outcome":"offered"}`},
+			`{"offered_by":"local","via":"parameter","option_tag":null,"timeout_seconds":null,"refused_timeout_seconds":null,"min_persistence_seconds":null,"outcome":"offered","until":null}`},
 		{"honoured by a later request", func(s *script.Script, c *script.Conn) {
 			answer(c, event.Out, offer, 200, ";persistent", "")
 			s.Wait(20 * time.Second)
 			exchange(c, event.Out, later)
 		}, "persistent", "Via of INVITE (CSeq 1) offers persistent; OPTIONS (CSeq 1) used the connection 20s later",
-			`{"offered_by":"local","via":"parameter","option_tag":null,"timeout_seconds":null,"min_persistence_seconds":null,"outcome":"honoured"}`},
+			`{"offered_by":"local","via":"parameter","option_tag":null,"timeout_seconds":null,"refused_timeout_seconds":null,"min_persistence_seconds":null,"outcome":"honoured","until":null}`},
 		{"honoured by letting it stand", func(s *script.Script, c *script.Conn) {
 			answer(c, event.Out, with(offer, "", "Supported: persistence\r\nPersistent-Timeout: 3600\r\n"), 200, "", "")
 			s.Wait(33 * time.Second)
 		}, "persistent", "Supported of INVITE (CSeq 1) offers persistent; it stood for 33s after the transaction",
-			`{"offered_by":"local","via":null,"option_tag":"supported","timeout_seconds":3600,"min_persistence_seconds":null,"outcome":"honoured"}`},
+			`{"offered_by":"local","via":null,"option_tag":"supported","timeout_seconds":3600,"refused_timeout_seconds":null,"min_persistence_seconds":null,"outcome":"honoured","until":"2026-03-01T13:00:00Z"}`},
 		{"not yet answered", func(s *script.Script, c *script.Conn) {
 			c.Out(offer.String())
 			c.Out(later.String())
 			s.Wait(time.Minute)
 		}, "unidirectional-ephemeral", "requests only sent by local (2 of 2)",
-			`{"offered_by":"local","via":"parameter","option_tag":null,"timeout_seconds":null,"min_persistence_seconds":null,"outcome":"offered"}`},
+			`{"offered_by":"local","via":"parameter","option_tag":null,"timeout_seconds":null,"refused_timeout_seconds":null,"min_persistence_seconds":null,"outcome":"offered","until":null}`},
 		{"declined by closing after the transaction", func(s *script.Script, c *script.Conn) {
 			answer(c, event.Out, offer, 200, ";persistent", "")
 			s.Wait(time.Second)
@@ -255,7 +255,7 @@ func TestPersistent(t *testing.T) {
 			c.Close(event.Remote, event.FIN)
 			s.Wait(time.Minute)
 		}, "unidirectional-ephemeral", "requests only sent by local (1 of 1)",
-			`{"offered_by":"local","via":"parameter","option_tag":null,"timeout_seconds":null,"min_persistence_seconds":null,"outcome":"declined"}`},
+			`{"offered_by":"local","via":"parameter","option_tag":null,"timeout_seconds":null,"refused_timeout_seconds":null,"min_persistence_seconds":null,"outcome":"declined","until":null}`},
 		{"closed by who offered", func(s *script.Script, c *script.Conn) {
 			answer(c, event.Out, offer, 200, ";persistent", "")
 			s.Wait(time.Second)
@@ -263,33 +263,33 @@ func TestPersistent(t *testing.T) {
 			c.Close(event.Local, event.FIN)
 			s.Wait(time.Minute)
 		}, "unidirectional-ephemeral", "requests only sent by local (1 of 1)",
-			`{"offered_by":"local","via":"parameter","option_tag":null,"timeout_seconds":null,"min_persistence_seconds":null,"outcome":"offered"}`},
+			`{"offered_by":"local","via":"parameter","option_tag":null,"timeout_seconds":null,"refused_timeout_seconds":null,"min_persistence_seconds":null,"outcome":"offered","until":null}`},
 		{"required and agreed", func(s *script.Script, c *script.Conn) {
 			answer(c, event.Out, with(offer, "", "Require: persistence\r\n"), 200, "", "")
 		}, "unidirectional-ephemeral", "requests only sent by local (1 of 1)",
-			`{"offered_by":"local","via":null,"option_tag":"required","timeout_seconds":null,"min_persistence_seconds":null,"outcome":"agreed"}`},
+			`{"offered_by":"local","via":null,"option_tag":"required","timeout_seconds":null,"refused_timeout_seconds":null,"min_persistence_seconds":null,"outcome":"agreed","until":null}`},
 		{"refused by 420", func(s *script.Script, c *script.Conn) {
 			answer(c, event.Out, with(offer, "", "Require: persistence\r\n"), 420, "", "Unsupported: persistence\r\n")
 		}, "unidirectional-ephemeral", "requests only sent by local (1 of 1)",
-			`{"offered_by":"local","via":null,"option_tag":"required","timeout_seconds":null,"min_persistence_seconds":null,"outcome":"declined"}`},
+			`{"offered_by":"local","via":null,"option_tag":"required","timeout_seconds":null,"refused_timeout_seconds":null,"min_persistence_seconds":null,"outcome":"declined","until":null}`},
 		{"countered", func(s *script.Script, c *script.Conn) {
 			answer(c, event.Out, with(offer, ";persistent", "Persistence-Timeout: 30\r\n"), 400, ";persistent", "Min-Persistence: 600\r\n")
 		}, "unidirectional-ephemeral", "requests only sent by local (1 of 1)",
-			`{"offered_by":"local","via":"parameter","option_tag":null,"timeout_seconds":30,"min_persistence_seconds":600,"outcome":"countered"}`},
+			`{"offered_by":"local","via":"parameter","option_tag":null,"timeout_seconds":30,"refused_timeout_seconds":30,"min_persistence_seconds":600,"outcome":"countered","until":null}`},
 		{"countered, retried and agreed", func(s *script.Script, c *script.Conn) {
 			answer(c, event.Out, with(offer, ";persistent", "Persistent-Timeout: 30\r\n"), 400, ";persistent", "Min-Persistence: 600\r\n")
 			m := with(offer, ";persistent", "Persistent-Timeout: 600\r\n")
 			m.Branch, m.CSeq = "retry", 2
 			answer(c, event.Out, m, 200, ";persistent", "")
 		}, "unidirectional-ephemeral", "requests only sent by local (2 of 2)",
-			`{"offered_by":"local","via":"parameter","option_tag":null,"timeout_seconds":600,"min_persistence_seconds":600,"outcome":"agreed"}`},
+			`{"offered_by":"local","via":"parameter","option_tag":null,"timeout_seconds":600,"refused_timeout_seconds":30,"min_persistence_seconds":600,"outcome":"agreed","until":"2026-03-01T12:10:00Z"}`},
 		{"challenged is not honoured", func(s *script.Script, c *script.Conn) {
 			answer(c, event.Out, offer, 407, ";persistent", "")
 			m := offer
 			m.Branch, m.CSeq = "retry", 2
 			answer(c, event.Out, m, 200, ";persistent", "")
 		}, "unidirectional-ephemeral", "requests only sent by local (2 of 2)",
-			`{"offered_by":"local","via":"parameter","option_tag":null,"timeout_seconds":null,"min_persistence_seconds":null,"outcome":"offered"}`},
+			`{"offered_by":"local","via":"parameter","option_tag":null,"timeout_seconds":null,"refused_timeout_seconds":null,"min_persistence_seconds":null,"outcome":"offered","until":null}`},
 		{"transport token of version 01", func(s *script.Script, c *script.Conn) {
 			m := offer
 			m.Via, m.Params = "SIP/2.0/PTCP 192.0.2.1:5060", ""
@@ -297,12 +297,12 @@ func TestPersistent(t *testing.T) {
 			s.Wait(10 * time.Second)
 			exchange(c, event.Out, later)
 		}, "persistent", "transport PTCP in Via of INVITE (CSeq 1) offers persistent; OPTIONS (CSeq 1) used the connection 10s later",
-			`{"offered_by":"local","via":"ptcp","option_tag":null,"timeout_seconds":null,"min_persistence_seconds":null,"outcome":"honoured"}`},
+			`{"offered_by":"local","via":"ptcp","option_tag":null,"timeout_seconds":null,"refused_timeout_seconds":null,"min_persistence_seconds":null,"outcome":"honoured","until":null}`},
 		{"an acceptor's offer does not make it persistent", func(s *script.Script, c *script.Conn) {
 			answer(c, event.In, offer, 200, ";persistent", "")
 			s.Wait(time.Minute)
 		}, "unidirectional-ephemeral", "requests only sent by remote (1 of 1)",
-			`{"offered_by":"remote","via":"parameter","option_tag":null,"timeout_seconds":null,"min_persistence_seconds":null,"outcome":"honoured"}`},
+			`{"offered_by":"remote","via":"parameter","option_tag":null,"timeout_seconds":null,"refused_timeout_seconds":null,"min_persistence_seconds":null,"outcome":"honoured","until":null}`},
 		{"echo in a response", func(s *script.Script, c *script.Conn) {
 			answer(c, event.In, later, 200, ";persistent", "Supported: persistence\r\n")
 			s.Wait(time.Minute)

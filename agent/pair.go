@@ -5,6 +5,7 @@ package agent
 import (
 	"net/netip"
 
+	"github.com/viaduct-project/viaduct/agent/fact"
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/agent/peer"
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -51,7 +52,23 @@ func (c *Core) join(conn *connection, port uint16) {
 		return
 	}
 	conn.pairPort = port
-	conn.joined = c.peers.Join(conn.Peer, conn.neighbours(), conn.Initiator == event.Local)
+	outbound := conn.Initiator == event.Local
+	conn.joined = c.peers.Join(conn.Peer, conn.neighbours(), &conn.Conn, outbound)
+	if other := c.reverse(&conn.Conn); other != nil {
+		if n := other.Neg; n != nil && n.Alias.By != 0 && other.Initiator == side(n.Alias.By) && !n.Alias.Used {
+			n.Alias.Reversed = true
+		}
+	}
+}
+
+// reverse is [rule.World.Reverse].
+func (c *Core) reverse(f *fact.Conn) *fact.Conn {
+	conn := c.known(f)
+	if conn == nil || !conn.joined {
+		return nil
+	}
+	other, _ := c.peers.Reverse(conn.neighbours(), conn.Initiator == event.Local).(*fact.Conn)
+	return other
 }
 
 // part removes it: it has ended.

@@ -139,6 +139,40 @@ func TestDuplicatePairs(t *testing.T) {
 	}
 }
 
+func TestAliasNotUsed(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		back    bool // a request comes back on the first connection
+		reverse bool // the peer opens one of its own
+		want    string
+	}{
+		{"nothing came back", false, false, "offered"},
+		{"a connection of its own", false, true, "not-used"},
+		{"both", true, true, "used"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := script.New()
+			a := s.TCP(event.Local, "192.0.2.1:40000", there).Open()
+			exchange(a, event.Out, script.Msg{Method: "OPTIONS", Params: ";alias"})
+			if tt.back {
+				exchange(a, event.In, script.Msg{Method: "MESSAGE", Branch: "back"})
+			}
+			if tt.reverse {
+				b := s.TCP(event.Remote, here, "198.51.100.7:40000").Open()
+				exchange(b, event.In, script.Msg{Method: "OPTIONS", Via: "SIP/2.0/TCP 198.51.100.7", Branch: "own"})
+			}
+			core, r := play(t, s)
+			if got := r.Connections[0].Negotiated.Alias.Outcome; got != tt.want {
+				t.Errorf("%s, want %s", got, tt.want)
+			}
+			first, second := core.tcp[1], core.tcp[2]
+			if got := core.reverse(&first.Conn); tt.reverse != (second != nil && got == &second.Conn) {
+				t.Errorf("reverse connection %v", got)
+			}
+		})
+	}
+}
+
 func TestIdleTimeoutInferred(t *testing.T) {
 	for _, tt := range []struct {
 		name string

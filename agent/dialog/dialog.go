@@ -124,6 +124,17 @@ func (o *Owner) Expire(tb *Table, now event.Time, ended func(*Dialog)) {
 	}
 }
 
+// Alive counts o's dialogs that had not ended at t.
+func (o *Owner) Alive(t event.Time) int {
+	n := 0
+	for d := o.head; d != nil; d = d.next {
+		if d.until == 0 || d.until > t {
+			n++
+		}
+	}
+	return n
+}
+
 // Release drops the dialogs of o: its connection is gone.
 func (tb *Table) Release(o *Owner) {
 	for o.head != nil {

@@ -35,12 +35,13 @@ type Offer struct {
 	KeepBare    bool
 	KeepValued  bool // keep=N in a request: an offer whose answer proves nothing
 	Alias       bool
-	Outbound    bool // REGISTER with reg-id and +sip.instance
-	Leaves      bool // REGISTER that takes a binding away
-	ContactOB   bool // dialog-forming request with ob in its Contact URI
-	ViaFlag     bool // `persistent` in the Via
-	PTCP        bool // sent-protocol SIP/2.0/PTCP
-	Supported   bool // option tag persistence, by header
+	Port        uint16 // of the sent-by, 0 if it names none
+	Outbound    bool   // REGISTER with reg-id and +sip.instance
+	Leaves      bool   // REGISTER that takes a binding away
+	ContactOB   bool   // dialog-forming request with ob in its Contact URI
+	ViaFlag     bool   // `persistent` in the Via
+	PTCP        bool   // sent-protocol SIP/2.0/PTCP
+	Supported   bool   // option tag persistence, by header
 	Required    bool
 	ProxyReq    bool
 	HasTimeout  bool
@@ -64,6 +65,9 @@ func Read(m *message.Message) Offer {
 	o.KeepBare = keep.Present && !keep.HasValue
 	o.KeepValued = keep.Present && keep.HasValue && keep.Valid
 	o.Alias = m.Via.Alias
+	if m.Via.HasPort {
+		o.Port = m.Via.Port
+	}
 	o.ViaFlag = m.Via.Persistent
 	o.PTCP = m.Via.Transport == sipparse.TransportPTCP
 	o.Supported = m.Supported&message.Persistence != 0

@@ -3,26 +3,48 @@
 package negotiate
 
 import (
+	"time"
+
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
 
 // Persistent is an offer of draft-jain-sipping-persistent-conn-reqs: a Via
 // parameter, the transport token PTCP of version 01, or the option tag.
+//
+//	offered     nothing is decided
+//	countered   a 4xx with Min-Persistence, and no retry that was accepted
+//	agreed      a 2xx to a retry, or to Require: persistence
+//	honoured    used by a later transaction, or left standing for 64*T1 after it
+//	declined    420, or closed by the other side after the transaction
+//
+// The server echoes the parameter, so a response decides nothing by its Via.
 type Persistent struct {
 	By    event.Direction // 0 if nobody offered
 	Offer Offer           // the newest one that was not yet honoured
 	At    event.Time      // of the offer
 	Ended event.Time      // final response to the offering request
 
-	Min       uint32 // Min-Persistence of a 4xx
-	Countered bool   // a 4xx came with Min-Persistence
-	Declined  bool   // a 420 named the option tag in Unsupported
-	Confirmed bool   // a 2xx to Require: persistence, or to the request after a counter
-	retry     bool   // the offer was turned down in a way that asks for another try
+	Min        uint32 // Min-Persistence of a 4xx
+	Refused    uint32 // the Persistent-Timeout that was countered, if HasRefused
+	HasRefused bool
+	Countered  bool // a 4xx came with Min-Persistence
+	Declined   bool // a 420 named the option tag in Unsupported
+	Confirmed  bool // a 2xx to Require: persistence, or to the request after a counter
+	retry      bool // the offer was turned down in a way that asks for another try
 
 	Later   message.Label // first request that used the connection after Ended
 	LaterAt event.Time    // 0 if there was none
+}
+
+// Until is when the time is over that the offer names, 0 if it names none:
+// then it has no end (section 6.2 of version 03). The draft gives no unit and
+// no beginning: seconds, from the request on.
+func (p *Persistent) Until() event.Time {
+	if p.By == 0 || !p.Offer.HasTimeout {
+		return 0
+	}
+	return p.At.Add(time.Duration(p.Offer.TimeoutSecs) * time.Second)
 }
 
 func (p *Persistent) offered(d event.Direction, t event.Time, o *Offer) {
@@ -52,6 +74,7 @@ func (p *Persistent) answered(d event.Direction, t event.Time, o *Offer, m *mess
 		p.Confirmed = p.Offer.Required || p.Offer.ProxyReq || p.Countered
 	case m.Status/100 == 4 && m.MinPersistence.Valid:
 		p.Countered, p.Min, p.retry = true, m.MinPersistence.N, true
+		p.HasRefused, p.Refused = p.Offer.HasTimeout, p.Offer.TimeoutSecs
 	case m.Status == 420 && m.Unsupported&message.Persistence != 0:
 		p.Declined = true
 	case m.Status == 401 || m.Status == 407:

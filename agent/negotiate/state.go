@@ -23,15 +23,6 @@ type State struct {
 	Outbound   Outbound
 }
 
-// Alias is RFC 5923. No message confirms it: only a new request that comes
-// back to the side that offered shows that it is used.
-type Alias struct {
-	By   event.Direction // of the requests that offer; 0 if none
-	From message.Label
-	Used bool
-	Back message.Label
-}
-
 func index(d event.Direction) int { return int(d - event.In) }
 
 // Opposite is the other direction.
@@ -42,8 +33,8 @@ func (s *State) Offered(d event.Direction, t event.Time, o *Offer) {
 	if o.KeepBare || o.KeepValued {
 		s.keep[index(d)].offered(t, o)
 	}
-	if o.Alias && s.Alias.By == 0 {
-		s.Alias.By, s.Alias.From = d, o.Label
+	if o.Alias {
+		s.Alias.offered(d, o)
 	}
 	if o.Outbound && s.Outbound.By == 0 {
 		s.Outbound.By, s.Outbound.From = d, o.Label
@@ -56,9 +47,7 @@ func (s *State) Offered(d event.Direction, t event.Time, o *Offer) {
 // Used takes a new request, which went in direction d, as evidence that the
 // connection goes on being used. Call it before Offered.
 func (s *State) Used(d event.Direction, t event.Time, l message.Label, call uint64) {
-	if s.Alias.By == Opposite(d) && !s.Alias.Used {
-		s.Alias.Used, s.Alias.Back = true, l
-	}
+	s.Alias.used(d, l)
 	s.Persistent.used(t, l, call)
 }
 

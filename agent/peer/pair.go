@@ -16,14 +16,33 @@ type Neighbours struct {
 }
 
 // ends are the live connections by direction.
-type ends struct{ out, in int }
+type ends struct {
+	out, in             int
+	newestOut, newestIn Member // that joined; they may have left
+}
 
-func (e ends) pairs() int { return min(e.out, e.in) }
+// Member is a connection, as whoever joins it knows it.
+type Member any
+
+func (e *ends) pairs() int { return min(e.out, e.in) }
+
+// Reverse returns the newest connection in the other direction, nil if there
+// is none. It may have left if others are there still.
+func (tb *Table) Reverse(n Neighbours, outbound bool) Member {
+	e := tb.pairs[n]
+	switch {
+	case outbound && e.in > 0:
+		return e.newestIn
+	case !outbound && e.out > 0:
+		return e.newestOut
+	}
+	return nil
+}
 
 // Join adds a live connection and counts for p the pair that comes up by it.
 // Beyond the table's limit of neighbours nothing is watched, which counts as
 // evicted.
-func (tb *Table) Join(p *Peer, n Neighbours, outbound bool) bool {
+func (tb *Table) Join(p *Peer, n Neighbours, m Member, outbound bool) bool {
 	e, known := tb.pairs[n]
 	if !known && len(tb.pairs) >= tb.Limit {
 		tb.Evicted++
@@ -32,8 +51,10 @@ func (tb *Table) Join(p *Peer, n Neighbours, outbound bool) bool {
 	before := e.pairs()
 	if outbound {
 		e.out++
+		e.newestOut = m
 	} else {
 		e.in++
+		e.newestIn = m
 	}
 	p.Pairs += uint64(e.pairs() - before)
 	tb.pairs[n] = e
@@ -48,7 +69,7 @@ func (tb *Table) Leave(n Neighbours, outbound bool) {
 	} else {
 		e.in--
 	}
-	if e == (ends{}) {
+	if e.out == 0 && e.in == 0 {
 		delete(tb.pairs, n)
 		return
 	}

@@ -28,6 +28,10 @@ type Connection struct {
 	// or repeated request.
 	Transactions uint32 `json:"transactions"`
 
+	// RequestsBack is how many of them the side sent that did not open the
+	// connection; null if it is not known who did.
+	RequestsBack *uint32 `json:"requests_back"`
+
 	Class      Class      `json:"class"`
 	Negotiated Negotiated `json:"negotiated"`
 	Messages   Messages   `json:"messages"`
@@ -98,17 +102,24 @@ type Keep struct {
 // offered; no message confirms an alias.
 type Alias struct {
 	OfferedBy *string `json:"offered_by"`
+	TLS       bool    `json:"tls"`     // without it alias has no meaning
+	SentBy    string  `json:"sent_by"` // what the alias is good for: the source address and the port of the sent-by, the default port if that has none
 	Used      bool    `json:"used"`
+	Outcome   string  `json:"outcome"` // offered, used, not-used
 }
 
 // Persistent is draft-jain-sipping-persistent-conn-reqs.
 type Persistent struct {
-	OfferedBy             *string `json:"offered_by"`
-	Via                   *string `json:"via"`        // parameter, ptcp
-	OptionTag             *string `json:"option_tag"` // supported, required, proxy-required
-	TimeoutSeconds        *uint32 `json:"timeout_seconds"`
-	MinPersistenceSeconds *uint32 `json:"min_persistence_seconds"`
-	Outcome               string  `json:"outcome"`
+	OfferedBy *string `json:"offered_by"`
+	Via       *string `json:"via"`        // parameter, ptcp
+	OptionTag *string `json:"option_tag"` // supported, required, proxy-required
+	// TimeoutSeconds is the newest offer's Persistent-Timeout, RefusedSeconds
+	// the one that was answered with Min-Persistence.
+	TimeoutSeconds        *uint32    `json:"timeout_seconds"`
+	RefusedSeconds        *uint32    `json:"refused_timeout_seconds"`
+	MinPersistenceSeconds *uint32    `json:"min_persistence_seconds"`
+	Outcome               string     `json:"outcome"` // offered, countered, agreed, honoured, declined
+	Until                 *time.Time `json:"until"`   // null if the offer has no end, or was not taken
 }
 
 // Outbound is RFC 5626.

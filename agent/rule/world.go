@@ -16,7 +16,13 @@ type World struct {
 	Bindings  *registration.Table
 	Outgoing  *fact.Index     // open connections that this host opened
 	Listeners *fact.Listeners // sockets that accept, as far as they are known
-	Profile   Profile
+	// Ends returns what a connection has in the tables of transactions and
+	// dialogs: empty ones once it is retired.
+	Ends func(*fact.Conn) (*transaction.Owner, *dialog.Owner)
+	// Reverse returns a connection between the same two servers that the other
+	// side opened, newest first seen, or nil. It may have closed since.
+	Reverse func(*fact.Conn) *fact.Conn
+	Profile Profile
 }
 
 // Profile adapts the rules to a site. The zero value judges by the documents.
