@@ -96,17 +96,3 @@ func losses(w io.Writer, l *report.Lost, o options) {
 		}
 	}
 }
-
-func findings(w io.Writer, r *report.Report, o options) {
-	fmt.Fprintf(w, "Findings: %s, %s advice, %s info\n", plural(r.Summary.Findings.Violation, "violation"),
-		number(r.Summary.Findings.Advice), number(r.Summary.Findings.Info))
-	rows := [][]string{{"SEVERITY", "RULE", "PARTY", "CONNECTION", "WHAT"}}
-	for i := range r.Findings {
-		f := &r.Findings[i]
-		rows = append(rows, []string{f.Severity, f.Rule, f.Party, f.Connection, f.Summary})
-	}
-	grid{
-		columns: []column{{}, {}, {}, {}, {min: 20}},
-		rows:    rows,
-	}.write(w, o)
-}

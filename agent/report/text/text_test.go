@@ -94,7 +94,7 @@ func several() *report.Report {
 	c.In("neither SIP nor anything else")
 	r := run(s)
 	r.Findings = append(r.Findings, report.Finding{Rule: "KEEP-09", Severity: "violation", Party: "peer", Connection: r.Connections[0].ID,
-		Time: r.Ended, Summary: "no keep-alive for 61 s though 30 s were agreed"})
+		Time: r.Ended, Count: 1, Summary: "Keep-alives come less often than agreed", Evidence: "none for 61 s, agreed 30 s"})
 	r.Summary.Findings.Violation = 1
 	return r
 }
