@@ -159,5 +159,7 @@ func (c *Core) Sizes() metrics.Sizes {
 		Pairs:        c.peers.Pairs(),
 		Closed:       c.closed.len(),
 		Peers:        c.peers.Len(),
+		Findings:     len(c.rules.Findings.All()),
+		Timers:       c.rules.Timers(),
 	}
 }

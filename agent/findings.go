@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"github.com/viaduct-project/viaduct/agent/metrics"
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -27,11 +28,22 @@ func (c *Core) findings(r *report.Report) map[uint64][]int {
 	return of
 }
 
+// findingTotals adds the findings up for the metrics.
+func (c *Core) findingTotals() []metrics.Finding {
+	var all []metrics.Finding
+	c.rules.Totals(func(t rule.Total, n uint64) {
+		all = append(all, metrics.Finding{Rule: t.Rule.ID, Severity: t.Severity.String(), Party: partyName(t.Party), N: n})
+	})
+	return all
+}
+
+func partyName(s event.Side) string { return [...]string{"unknown", "local", "peer"}[s] }
+
 func findingLine(f *rule.Finding) report.Finding {
 	line := report.Finding{
 		Rule:       f.Rule.ID,
 		Severity:   f.Severity.String(),
-		Party:      "unknown",
+		Party:      partyName(f.Party),
 		Connection: "c" + number(f.Conn.ID),
 		Time:       f.First.Go(),
 		Last:       f.Last.Go(),
@@ -42,9 +54,9 @@ func findingLine(f *rule.Finding) report.Finding {
 	}
 	switch f.Party {
 	case event.Local:
-		line.Party, line.Address = "local", f.Conn.Local.String()
+		line.Address = f.Conn.Local.String()
 	case event.Remote:
-		line.Party, line.Address = "peer", f.Conn.Remote.String()
+		line.Address = f.Conn.Remote.String()
 	}
 	if f.Conn.Sideless {
 		line.Party = "unknown" // the address tells

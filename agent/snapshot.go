@@ -88,6 +88,7 @@ func (c *Core) evictions() metrics.Evicted {
 	e := c.evicted
 	e.Transactions, e.Dialogs, e.Pairs = c.txs.Evicted, c.dialogs.Evicted, c.peers.Evicted
 	e.Bindings = c.bound.Evicted
+	e.Findings, e.Timers = c.rules.Findings.Dropped, c.rules.Dropped
 	return e
 }
 
@@ -100,6 +101,7 @@ func (c *Core) Metrics(now event.Time) metrics.Snapshot {
 		Evicted:  c.evictions(),
 		Lost:     c.losses(),
 		Missed:   c.missed,
+		Findings: c.findingTotals(),
 	}
 	for _, open := range []*list{&c.open, &c.udp} {
 		for conn := open.oldest; conn != nil; conn = conn.younger {

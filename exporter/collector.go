@@ -118,6 +118,9 @@ func collectState(ch chan<- prometheus.Metric, s *Sample) {
 	for _, t := range evictions(&s.Evicted) {
 		stateEvictions.value(ch, float64(t.n), t.name)
 	}
+	for _, f := range s.Findings {
+		findings.value(ch, float64(f.N), f.Rule, f.Severity, f.Party, peerOther)
+	}
 	heldBytes.value(ch, float64(s.Sizes.HeldBytes))
 }
 

@@ -64,6 +64,9 @@ var (
 	keepaliveRoundTrip = histogram("keepalive_round_trip_seconds",
 		"Time from a keep-alive to its answer.", "peer")
 
+	findings = counter("findings_total",
+		"Broken rules, each cause on a connection or by a peer once.", "rule", "severity", "party", "peer")
+
 	events = counter("events_total",
 		"Events that reached the core.", "kind")
 	eventsLost = counter("events_lost_total",

@@ -24,6 +24,8 @@ func tables(s *metrics.Sizes) []table {
 		{"pairs", uint64(s.Pairs)},
 		{"closed", uint64(s.Closed)},
 		{"peers", uint64(s.Peers)},
+		{"findings", uint64(s.Findings)},
+		{"timers", uint64(s.Timers)},
 	}
 }
 
@@ -37,5 +39,7 @@ func evictions(e *metrics.Evicted) []table {
 		{"bindings", e.Bindings},
 		{"pairs", e.Pairs},
 		{"closed", e.Closed},
+		{"findings", e.Findings},
+		{"timers", e.Timers},
 	}
 }

@@ -81,10 +81,17 @@ type Snapshot struct {
 	Evicted     Evicted
 	Lost        report.Lost
 	Missed      uint64 // closes that only a recount found
+	Findings    []Finding
 }
 
-// Sizes are the entries of each table of state. All but Closed and Peers, which
-// are history, are zero when nothing is open and all timers have run out.
+// Finding is how many findings of one kind were raised.
+type Finding struct {
+	Rule, Severity, Party string
+	N                     uint64
+}
+
+// Sizes are the entries of each table of state. All but Closed, Peers and
+// Findings, which are history, are zero when nothing is open and all timers have run out.
 type Sizes struct {
 	Connections  int // TCP and TLS, closed ones for a moment longer
 	Flows        int // UDP
@@ -99,6 +106,8 @@ type Sizes struct {
 	Pairs        int
 	Closed       int
 	Peers        int
+	Findings     int
+	Timers       int // of the rules
 }
 
 // Evicted counts what was dropped at the limit of each table.
@@ -111,9 +120,11 @@ type Evicted struct {
 	Bindings     uint64
 	Pairs        uint64 // peers and pairs
 	Closed       uint64
+	Findings     uint64
+	Timers       uint64
 }
 
 // Total adds them up.
 func (e Evicted) Total() uint64 {
-	return e.Connections + e.Flows + e.Sockets + e.Transactions + e.Dialogs + e.Bindings + e.Pairs + e.Closed
+	return e.Connections + e.Flows + e.Sockets + e.Transactions + e.Dialogs + e.Bindings + e.Pairs + e.Closed + e.Findings + e.Timers
 }

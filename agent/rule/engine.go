@@ -30,6 +30,7 @@ type Engine struct {
 	on     [numKinds][]hook
 	timers timers
 	habits map[habit]int
+	judged []*Rule
 }
 
 // Kind of a check.
@@ -69,7 +70,11 @@ func NewEngine(w *World, families []Family, limit int) *Engine {
 		}
 		e.bind(&bound{mine: mine}, &f.Watch)
 		for j := range f.Rules {
-			e.bind(&bound{&f.Rules[j], mine}, &f.Rules[j].Check)
+			r := &f.Rules[j]
+			e.bind(&bound{r, mine}, &r.Check)
+			if r.Standing == Judged || r.Standing == ByPolicy {
+				e.judged = append(e.judged, r)
+			}
 		}
 	}
 	return e

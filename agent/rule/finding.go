@@ -3,6 +3,7 @@
 package rule
 
 import (
+	"maps"
 	"net/netip"
 
 	"github.com/viaduct-project/viaduct/agent/fact"
@@ -35,14 +36,21 @@ type key struct {
 type Findings struct {
 	Dropped uint64
 
-	limit int
-	byKey map[key]*Finding
-	all   []*Finding // in the order of their first time
-	Fresh func(*Finding)
+	limit  int
+	byKey  map[key]*Finding
+	all    []*Finding // in the order of their first time
+	totals map[Total]uint64
+}
+
+// Total is what findings are added up by.
+type Total struct {
+	Rule     *Rule
+	Severity Severity
+	Party    event.Side
 }
 
 func newFindings(limit int) Findings {
-	return Findings{limit: limit, byKey: make(map[key]*Finding)}
+	return Findings{limit: limit, byKey: make(map[key]*Finding), totals: make(map[Total]uint64)}
 }
 
 // All returns the findings in the order in which they were first raised. They
@@ -62,6 +70,7 @@ func (f *Findings) add(r *Rule, c *fact.Conn, cause uint64, s Severity, party ev
 		known.Severity = max(known.Severity, s)
 		return
 	}
+	f.totals[Total{r, s, party}]++
 	if len(f.all) >= f.limit {
 		f.Dropped++
 		return
@@ -69,8 +78,21 @@ func (f *Findings) add(r *Rule, c *fact.Conn, cause uint64, s Severity, party ev
 	n := &Finding{Rule: r, Severity: s, Party: party, Conn: c, First: t, Last: t, Count: 1, Evidence: printable(evidence())}
 	f.byKey[k] = n
 	f.all = append(f.all, n)
-	if f.Fresh != nil {
-		f.Fresh(n)
+}
+
+// Totals calls yield with how often each was raised, each cause once, those
+// that found no room included; every judged rule is there from the start.
+func (e *Engine) Totals(yield func(Total, uint64)) {
+	rest := maps.Clone(e.Findings.totals)
+	for _, r := range e.judged {
+		for _, party := range []event.Side{event.Unknown, event.Local, event.Remote} {
+			t := Total{r, r.Severity, party}
+			yield(t, rest[t])
+			delete(rest, t)
+		}
+	}
+	for t, n := range rest {
+		yield(t, n)
 	}
 }
 

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rules_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/viaduct-project/viaduct/agent"
+	"github.com/viaduct-project/viaduct/agent/report"
+	"github.com/viaduct-project/viaduct/agent/rule"
+	"github.com/viaduct-project/viaduct/agent/rules"
+	"github.com/viaduct-project/viaduct/internal/flow"
+)
+
+// TestFlows plays the example flows of every rule: those that break it raise
+// that finding and no other, those that hold it raise none.
+func TestFlows(t *testing.T) {
+	for _, family := range rules.Catalogue() {
+		for i := range family.Rules {
+			r := &family.Rules[i]
+			t.Run(r.ID, func(t *testing.T) { testRule(t, family.Flows, r) })
+		}
+		unclaimed(t, &family)
+	}
+}
+
+func testRule(t *testing.T, flows fs.FS, r *rule.Rule) {
+	text, err := fs.ReadFile(flows, "flows/"+r.ID+".flow")
+	if errors.Is(err, fs.ErrNotExist) && (r.Standing == rule.Recognised || r.Standing == rule.Unseen) {
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := flow.ParseFile(r.ID+".flow", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var breaks, holds int
+	for i := range file.Sections {
+		s := &file.Sections[i]
+		if s.Kind == flow.Breaks {
+			breaks++
+		} else {
+			holds++
+		}
+		t.Run(fmt.Sprintf("%s %s", s.Kind, s.Title), func(t *testing.T) { testSection(t, r, s) })
+	}
+	judged := r.Standing == rule.Judged || r.Standing == rule.ByPolicy
+	if judged && (breaks == 0 || holds == 0) {
+		t.Errorf("%d flows break it and %d hold it; at least one each is wanted", breaks, holds)
+	}
+	if !judged && breaks > 0 {
+		t.Errorf("%d flows break it, but it is %s", breaks, r.Standing)
+	}
+}
+
+func testSection(t *testing.T, r *rule.Rule, s *flow.Section) {
+	c := agent.New(agent.Config{Started: flow.Start, Profile: profile(s)})
+	got := c.Report(flow.Run(c, s)).Findings
+	if s.Kind == flow.Holds {
+		for i := range got {
+			t.Errorf("unwanted: %s", describe(&got[i]))
+		}
+		return
+	}
+	if wrong := flow.Compare(s, got); wrong != "" {
+		t.Errorf("%s", wrong)
+		for i := range got {
+			t.Logf("raised: %s", describe(&got[i]))
+		}
+	}
+	for i := range got {
+		if got[i].Rule != r.ID {
+			t.Errorf("another rule's: %s", describe(&got[i]))
+		}
+	}
+}
+
+func describe(f *report.Finding) string {
+	return fmt.Sprintf("%s %s %s, %d times: %s: %s", f.Rule, f.Party, f.Severity, f.Count, f.Summary, f.Evidence)
+}
+
+// unclaimed finds flows that are named after no rule.
+func unclaimed(t *testing.T, f *rule.Family) {
+	entries, err := fs.ReadDir(f.Flows, "flows")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		id, isFlow := strings.CutSuffix(e.Name(), ".flow")
+		if isFlow && !slices.ContainsFunc(f.Rules, func(r rule.Rule) bool { return r.ID == id }) {
+			t.Errorf("%s: there is no such rule in %s", path.Join("flows", e.Name()), f.Name)
+		}
+	}
+}
