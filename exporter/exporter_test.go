@@ -28,7 +28,11 @@ var update = flag.Bool("update", false, "write the golden files")
 // zero is what an agent shows that has seen nothing.
 func zero() Sample {
 	return Sample{
-		Snapshot: metrics.Snapshot{Counters: metrics.New()},
+		Snapshot: metrics.Snapshot{Counters: metrics.New(), Findings: []metrics.Finding{
+			{Rule: "KEEP-04", Severity: "violation", Party: "peer"},
+			{Rule: "TP-01", Severity: "advice", Party: "local"},
+			{Rule: "KEEP-05", Severity: "info", Party: "unknown"},
+		}},
 		Programs: []Program{{Name: "tcp_state"}, {Name: "packet_in"}, {Name: "packet_out"}},
 	}
 }

@@ -29,7 +29,6 @@ var (
 	kindNames = [metrics.Kinds]string{
 		event.Opened: "opened", event.Data: "data", event.HalfClosed: "half-closed", event.Closed: "closed",
 		event.Owner: "owner", event.Figures: "figures", event.Listening: "listening",
-		event.Exited: "exited", event.Unlistened: "unlistened",
 	}
 )
 

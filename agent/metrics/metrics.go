@@ -19,7 +19,7 @@ const (
 	Hows       = int(event.Expired) + 1
 	Directions = int(event.Out) + 1
 	Methods    = int(sipparse.MethodRefer) + 1
-	Kinds      = int(event.Unlistened) + 1
+	Kinds      = int(event.Listening) + 1
 )
 
 // Message types.

@@ -49,7 +49,8 @@ const (
 	HalfClosed
 	// Closed: the socket is gone, or the connect failed. By, How, Figures,
 	// and everything that Opened carries, so that a Closed whose Opened was
-	// lost still tells the whole story.
+	// lost still tells the whole story. A Closed without a Remote port is a
+	// listener's.
 	Closed
 	// Owner: the process that holds the socket became known or changed.
 	Owner
@@ -58,12 +59,6 @@ const (
 	// Listening: a socket accepts connections (TCP) or is bound (UDP) at
 	// Local. Owner, NetNS, Cgroup.
 	Listening
-	// Exited: the process Owner is gone, by itself or killed. Its sockets are
-	// closed by the kernel about then. No Socket, no addresses.
-	Exited
-	// Unlistened: the socket that was Listening is closed. Owner, NetNS,
-	// Cgroup.
-	Unlistened
 )
 
 // Transport is what carries SIP. TLS is TCP whose first bytes were a TLS

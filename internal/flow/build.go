@@ -74,7 +74,7 @@ func (b *builder) do(a action) {
 
 func (b *builder) step(st *Step) error {
 	switch st.Verb {
-	case "#":
+	case "#", "profile":
 		return nil
 	case "+":
 		b.now += st.Wait

@@ -164,10 +164,11 @@
 //
 //	listen tcp 192.0.2.1:5060 process=kamailio pid=100
 //	unlisten tcp 192.0.2.1:5060   ends the UDP flows of that socket too, for udp
-//	exit pid=100 process=kamailio the process is gone; say what becomes of its connections
+//	exit pid=100                  from here on what the process closes it closes by its end
 //
 // # Findings
 //
+//	profile nat                   the site's setting of the rules: nat, draft01, swamping=10
 //	expect KEEP-04                by anybody, any severity, any number of times
 //	expect KEEP-04 peer advice count=2
 //

@@ -42,7 +42,10 @@ func Run(c Core, s *Section) event.Time {
 // Events returns what the kernel would tell of the flow, and when the flow
 // ends. They are the caller's.
 func Events(s *Section) ([]event.Event, event.Time) {
-	p := player{socks: make(map[netip.AddrPort]uint64), conns: make(map[*conn]*socket)}
+	p := player{
+		socks: make(map[netip.AddrPort]uint64), listeners: make(map[netip.AddrPort]uint64),
+		conns: make(map[*conn]*socket), exiting: make(map[uint32]bool),
+	}
 	for i := range s.actions {
 		p.play(&s.actions[i])
 	}
@@ -53,8 +56,11 @@ func Events(s *Section) ([]event.Event, event.Time) {
 type player struct {
 	events []event.Event
 	cookie uint64
-	socks  map[netip.AddrPort]uint64 // UDP sockets and listeners
+	socks  map[netip.AddrPort]uint64 // UDP
 	conns  map[*conn]*socket
+
+	listeners map[netip.AddrPort]uint64 // TCP
+	exiting   map[uint32]bool           // processes
 }
 
 // socket is a connection as the kernel has it.
@@ -133,7 +139,9 @@ func (p *player) play(a *action) {
 		s := p.socket(a.conn)
 		if !s.ended {
 			s.ended = true
-			p.add(a, event.HalfClosed).Direction = direction(a.side)
+			e := p.add(a, event.HalfClosed)
+			e.Direction = direction(a.side)
+			e.Exiting = a.side == event.Local && p.exiting[a.conn.owner.PID]
 		}
 	case closes:
 		p.closed(a)
@@ -199,6 +207,7 @@ func segments(a *action) [][]byte {
 func (p *player) closed(a *action) {
 	e, s := p.add(a, event.Closed), p.socket(a.conn)
 	e.By, e.How = a.side, a.how
+	e.Exiting = a.side == event.Local && p.exiting[a.conn.owner.PID]
 	e.Counts = event.Counts{BytesSent: s.bytes[0], BytesReceived: s.bytes[1]}
 	if a.conn.midLife {
 		e.MidLife, e.Initiator = true, event.Unknown
@@ -215,22 +224,25 @@ func (p *player) closed(a *action) {
 
 // host plays what is of no connection.
 func (p *player) host(a *action) {
-	kinds := map[kind]event.Kind{listens: event.Listening, unlistens: event.Unlistened, exits: event.Exited}
-	e := p.add(a, kinds[a.kind])
-	e.Owner = a.owner
 	if a.kind == exits {
+		p.exiting[a.owner.PID] = true
 		return
 	}
-	e.Transport, e.Local = a.over, a.addr
-	if a.over == event.UDP {
-		e.Socket = p.cookieOf(a.addr)
-		if a.kind == unlistens {
-			gone := p.add(a, event.Closed) // the end of its flows
-			gone.Transport, gone.Local, gone.Socket, gone.Owner, gone.By = a.over, a.addr, p.cookieOf(a.addr), a.owner, event.Local
-			delete(p.socks, a.addr)
-		}
-		return
+	e := p.add(a, event.Listening)
+	if a.kind == unlistens {
+		e.Kind, e.By = event.Closed, event.Local
 	}
-	p.cookie++
-	e.Socket = p.cookie
+	e.Owner, e.Transport, e.Local = a.owner, a.over, a.addr
+	socks := p.socks
+	if a.over == event.TCP {
+		socks = p.listeners
+	}
+	if socks[a.addr] == 0 {
+		p.cookie++
+		socks[a.addr] = p.cookie
+	}
+	e.Socket = socks[a.addr]
+	if a.kind == unlistens {
+		delete(socks, a.addr)
+	}
 }

@@ -27,12 +27,13 @@ const (
 
 // Section is one flow. It is not changed by playing it.
 type Section struct {
-	Kind   Kind
-	Title  string
-	Text   string // its lines as written, without the heading and the blank ends
-	Line   int    // of the heading
-	Steps  []Step
-	Expect []Expect
+	Kind    Kind
+	Title   string
+	Text    string // its lines as written, without the heading and the blank ends
+	Line    int    // of the heading
+	Steps   []Step
+	Expect  []Expect
+	Profile []string // "nat", "draft01", "swamping=10": how the site's rules are set
 
 	actions []action
 	end     time.Duration

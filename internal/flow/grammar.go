@@ -19,12 +19,13 @@ var (
 	forwardArgs = []string{"as=", "uri=", "branch=", "proto=", "sentby=", "split=", "size=", "seen=", ";"}
 	stunArgs    = []string{"id=", "mapped=", "nomapped", "nocode", "code=", "attrs=", "method=", "split="}
 	rawArgs     = []string{"split=", "seen="}
+	profileArgs = []string{"nat", "draft01", "swamping="}
 	expectArgs  = []string{"local", "peer", "unknown", "violation", "advice", "info", "policy", "count="}
 )
 
 // statements are the words a line can begin with, beside +DURATION and a
 // connection's name.
-var statements = []string{"tcp", "tls", "udp", "open", "listen", "unlisten", "exit", "repeat", "end", "expect"}
+var statements = []string{"tcp", "tls", "udp", "open", "listen", "unlisten", "exit", "profile", "repeat", "end", "expect"}
 
 // methods are those of RFC 3261 and its extensions; another one is written in
 // capitals like them.

@@ -105,6 +105,9 @@ func (p *parser) statement(s *Step) error {
 			return fault("exit: write exit pid=NUMBER")
 		}
 		return check("exit", s.Args, listenArgs)
+	case "profile":
+		p.section.Profile = append(p.section.Profile, s.Args...)
+		return check("profile", s.Args, profileArgs)
 	case "repeat":
 		return p.repeat(s)
 	case "end":
