@@ -14,19 +14,28 @@ import (
 
 // What one flow may come to, so that a small file cannot fill the memory.
 const (
-	maxActions = 10_000
+	maxActions = 10_000 // and as many rounds of repeats
 	maxBytes   = 16 << 20
 	maxLasting = 30 * 24 * time.Hour
 )
+
+// listener is an address that something listens on.
+type listener struct {
+	over event.Transport
+	addr netip.AddrPort
+}
 
 // builder turns steps into actions.
 type builder struct {
 	now     time.Duration
 	actions []action
+	rounds  int // of all repeats
 	bytes   int
 	conns   map[string]*conn
 	ids     int
 	used    map[event.Side]uint16 // ephemeral ports given out
+
+	listeners map[listener]event.Process
 
 	named    map[string]*message
 	requests []*message // in order
@@ -42,6 +51,8 @@ func (s *Section) build() error {
 		conns: make(map[string]*conn),
 		used:  map[event.Side]uint16{event.Local: 41000, event.Remote: 40000},
 		named: make(map[string]*message),
+
+		listeners: make(map[listener]event.Process),
 	}
 	if err := b.steps(s.Steps); err != nil {
 		return err
@@ -81,6 +92,9 @@ func (b *builder) step(st *Step) error {
 		return nil
 	case "repeat":
 		for range st.Times {
+			if b.rounds++; b.rounds > maxActions {
+				return fault("repeat: more than %d rounds in all", maxActions)
+			}
 			if err := b.steps(st.Steps); err != nil {
 				return err
 			}
@@ -203,9 +217,6 @@ func (b *builder) host(st *Step) error {
 		return err
 	}
 	a := action{kind: listens, over: event.TCP}
-	if st.Verb == "unlisten" {
-		a.kind = unlistens
-	}
 	if st.Args[0] == "udp" {
 		a.over = event.UDP
 	}
@@ -213,7 +224,15 @@ func (b *builder) host(st *Step) error {
 	if a.addr, err = address(st.Args[1], 0); err != nil {
 		return err
 	}
-	a.owner, err = process(st.Args[2:], holder)
+	owner, key := holder, listener{a.over, a.addr}
+	if st.Verb == "unlisten" {
+		a.kind = unlistens
+		if known, ok := b.listeners[key]; ok {
+			owner = known
+		}
+	}
+	a.owner, err = process(st.Args[2:], owner)
+	b.listeners[key] = a.owner
 	b.do(a)
 	return err
 }

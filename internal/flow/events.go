@@ -43,8 +43,7 @@ func Run(c Core, s *Section) event.Time {
 // ends. They are the caller's.
 func Events(s *Section) ([]event.Event, event.Time) {
 	p := player{
-		socks: make(map[netip.AddrPort]uint64), listeners: make(map[netip.AddrPort]uint64),
-		conns: make(map[*conn]*socket), exiting: make(map[uint32]bool),
+		socks: make(map[listener]uint64), conns: make(map[*conn]*socket), exiting: make(map[uint32]bool),
 	}
 	for i := range s.actions {
 		p.play(&s.actions[i])
@@ -56,11 +55,10 @@ func Events(s *Section) ([]event.Event, event.Time) {
 type player struct {
 	events []event.Event
 	cookie uint64
-	socks  map[netip.AddrPort]uint64 // UDP
+	socks  map[listener]uint64 // bound ones; those of UDP carry flows
 	conns  map[*conn]*socket
 
-	listeners map[netip.AddrPort]uint64 // TCP
-	exiting   map[uint32]bool           // processes
+	exiting map[uint32]bool // processes
 }
 
 // socket is a connection as the kernel has it.
@@ -75,13 +73,14 @@ type socket struct {
 	lost     bool
 }
 
-// cookieOf returns the socket that is bound to a UDP address.
-func (p *player) cookieOf(a netip.AddrPort) uint64 {
-	if p.socks[a] == 0 {
+// cookieOf returns the socket that is bound to an address.
+func (p *player) cookieOf(over event.Transport, a netip.AddrPort) uint64 {
+	l := listener{over, a}
+	if p.socks[l] == 0 {
 		p.cookie++
-		p.socks[a] = p.cookie
+		p.socks[l] = p.cookie
 	}
-	return p.socks[a]
+	return p.socks[l]
 }
 
 func (p *player) socket(c *conn) *socket {
@@ -90,7 +89,7 @@ func (p *player) socket(c *conn) *socket {
 	}
 	s := &socket{}
 	if c.transport == event.UDP {
-		s.cookie = p.cookieOf(c.local)
+		s.cookie = p.cookieOf(event.UDP, c.local)
 	} else {
 		p.cookie++
 		s.cookie = p.cookie
@@ -232,17 +231,8 @@ func (p *player) host(a *action) {
 	if a.kind == unlistens {
 		e.Kind, e.By = event.Closed, event.Local
 	}
-	e.Owner, e.Transport, e.Local = a.owner, a.over, a.addr
-	socks := p.socks
-	if a.over == event.TCP {
-		socks = p.listeners
-	}
-	if socks[a.addr] == 0 {
-		p.cookie++
-		socks[a.addr] = p.cookie
-	}
-	e.Socket = socks[a.addr]
+	e.Owner, e.Transport, e.Local, e.Socket = a.owner, a.over, a.addr, p.cookieOf(a.over, a.addr)
 	if a.kind == unlistens {
-		delete(socks, a.addr)
+		delete(p.socks, listener{a.over, a.addr})
 	}
 }

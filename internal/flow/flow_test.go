@@ -112,7 +112,8 @@ func TestErrors(t *testing.T) {
 		{"x.flow", "== bends\n", `x.flow:1: heading "== bends": allowed are`},
 		{"KEEP-04.flow", "== breaks\ntcp a in\nexpect KEEP-05", `KEEP-04.flow:1: section "breaks" says no finding: add a line "expect KEEP-04`},
 		{"KEEP-04.flow", "== holds\ntcp a in\nexpect KEEP-04", `KEEP-04.flow:1: section "holds" expects a finding`},
-		{"x.flow", "repeat 10000\nrepeat 10000\ntcp a in\na< rst\nend\nend", "x.flow:3: the flow is too long"},
+		{"x.flow", "repeat 9000\ntcp a in\na< rst\nend", "x.flow:2: the flow is too long"},
+		{"x.flow", "repeat 10000\nrepeat 10000\nend\nend", "x.flow:2: repeat: more than 10000 rounds"},
 		{"x.flow", "expect KEEP-04 nobody", `x.flow:1: expect KEEP-04: "nobody" does not belong here; allowed: local peer`},
 	} {
 		_, err := ParseFile(tt.name, []byte(tt.text))
