@@ -63,7 +63,8 @@ type Core struct {
 	budget  stream.Budget
 	framing [2]sipparse.FramerOptions // known start, unknown start
 
-	msg message.Message // of the moment
+	msg   message.Message // of the moment
+	local netip.AddrPort  // and, if it is a datagram, this host's end of it
 }
 
 type flowKey struct {

@@ -3,6 +3,8 @@
 package agent
 
 import (
+	"net/netip"
+
 	"github.com/viaduct-project/viaduct/agent/dialog"
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/agent/transaction"
@@ -22,8 +24,16 @@ func (c *Core) judge(k rule.Kind, conn *connection, t event.Time) {
 }
 
 func (c *Core) judgeMessage(k rule.Kind, conn *connection, d event.Direction, t event.Time, tx *transaction.Transaction, v transaction.Verdict) {
-	c.scene = rule.Scene{Now: t, Conn: &conn.Conn, Dir: d, Msg: &c.msg, Tx: tx, Verdict: v}
+	c.scene = rule.Scene{Now: t, Conn: &conn.Conn, Dir: d, Local: c.localEnd(conn), Msg: &c.msg, Tx: tx, Verdict: v}
 	c.rules.Show(k, &c.scene)
+}
+
+// localEnd is this host's end of the message of the moment.
+func (c *Core) localEnd(conn *connection) netip.AddrPort {
+	if conn.Transport == event.UDP {
+		return c.local
+	}
+	return conn.Local
 }
 
 func (c *Core) judgeUnanswered(tx *transaction.Transaction, t event.Time) {

@@ -71,7 +71,7 @@ func (c *Core) request(conn *connection, d event.Direction, t event.Time, m *mes
 	case transaction.Retransmission:
 		conn.Messages.Retransmissions++
 	case transaction.Fresh:
-		tx.Offer = negotiate.Read(m)
+		tx.Offer, tx.Local = negotiate.Read(m), c.localEnd(conn)
 		if m.Method == sipparse.MethodRegister {
 			tx.Binds = registration.Read(m, d)
 			if up := tx.Upstream(); up != nil && up.Binds != nil {

@@ -105,6 +105,7 @@ func (c *Core) datagram(e *event.Event) {
 		defer func() { c.counters.Opened[event.UDP][conn.Initiator]++ }() // who began is known by then, if ever
 	}
 	c.udp.put(conn)
+	c.local = unmapped(e.Local)
 	if e.Lost {
 		conn.Incomplete = true
 	}

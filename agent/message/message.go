@@ -65,6 +65,8 @@ type Message struct {
 	ProxyRequire Tags
 	Unsupported  Tags
 
+	Length            sipparse.NumParam // Content-Length
+	BodyAt            int               // where the body begins in Head, or would
 	Expires           sipparse.NumParam
 	FlowTimer         sipparse.NumParam
 	PersistentTimeout sipparse.NumParam

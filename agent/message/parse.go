@@ -52,6 +52,8 @@ func (m *Message) Parse(head []byte) bool {
 			m.ProxyRequire |= h.Options()
 		case sipparse.HeaderUnsupported:
 			m.Unsupported |= h.Options()
+		case sipparse.HeaderContentLength:
+			delta(&m.Length, h)
 		case sipparse.HeaderExpires:
 			delta(&m.Expires, h)
 		case sipparse.HeaderFlowTimer:
@@ -71,6 +73,7 @@ func (m *Message) Parse(head []byte) bool {
 			}
 		}
 	}
+	m.BodyAt = p.BodyOffset()
 	if !m.Request {
 		m.Method, m.MethodName = m.CSeq.Method, m.CSeq.MethodName
 	}

@@ -4,6 +4,7 @@ package rule
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/viaduct-project/viaduct/agent/dialog"
@@ -22,6 +23,9 @@ type Scene struct {
 	Now  event.Time      // of what happened, or when a timer was due
 	Conn *fact.Conn      // where
 	Dir  event.Direction // of what was seen, 0 if nothing was
+	// Local is this host's end of the message. A UDP socket that is bound to
+	// no address may use several, and Conn.Local is the first of them.
+	Local netip.AddrPort
 
 	Msg     *message.Message
 	Tx      *transaction.Transaction // of the request, nil if not known

@@ -101,7 +101,7 @@ func (tb *Table) Request(o *Owner, k Key, d event.Direction, m *message.Message,
 	}
 	tx = tb.fresh()
 	*tx = Transaction{
-		Key: k, Dir: d, Conn: o.Conn, Asked: asked(m), Start: t, Again: tx.Again[:0], Copies: 1,
+		Key: k, Dir: d, Conn: o.Conn, Asked: asked(m, o.Conn.Address(fact.Side(d)).Addr()), Start: t, Again: tx.Again[:0], Copies: 1,
 		deadline: t.Add(Timeout), pending: true, owner: o,
 	}
 	tb.insert(tx)

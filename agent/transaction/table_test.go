@@ -153,7 +153,7 @@ func TestForwarded(t *testing.T) {
 
 func TestAsked(t *testing.T) {
 	h := newHost(t)
-	for params, want := range map[string]RPort{"": RPortNone, ";rport": RPortBare, ";rport=5070": RPortValued, ";rport=x": RPortBare} {
+	for params, want := range map[string]RPort{"": RPortNone, ";rport": RPortBare, ";rport=5070": RPortValued, ";rport=x": RPortBad, ";rport=": RPortBad, ";rport=0": RPortBad} {
 		tx := h.request(owner(1), event.In, script.Msg{Method: "OPTIONS", Params: params, Branch: params, To: "t"}, Fresh)
 		if a := tx.Asked; a.RPort != want || want == RPortValued && a.RPortN != 5070 || !a.InDialog || a.Vias != 1 || a.CSeq != 1 || a.Size < 200 {
 			t.Errorf("%q: %+v", params, a)

@@ -3,13 +3,13 @@
 package transaction
 
 import (
+	"net/netip"
+
 	"github.com/viaduct-project/viaduct/agent/fact"
-	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/agent/negotiate"
 	"github.com/viaduct-project/viaduct/agent/note"
 	"github.com/viaduct-project/viaduct/agent/registration"
 	"github.com/viaduct-project/viaduct/internal/event"
-	"github.com/viaduct-project/viaduct/sipparse"
 )
 
 // Transaction is one request, as it was seen on one connection, and what
@@ -22,6 +22,7 @@ type Transaction struct {
 	Asked Asked
 	Offer negotiate.Offer
 	Binds *registration.Request // what a REGISTER asks for; nil for others
+	Local netip.AddrPort        // this host's end of the first copy
 	Start event.Time            // of the first copy
 	Again []event.Time          // of the others, as far as the first fifteen
 	Notes *note.Pad
@@ -47,49 +48,6 @@ type Transaction struct {
 }
 
 const maxAgain = 15
-
-// Asked is what the request said that its responses are compared with; what
-// it offers is in Offer.
-type Asked struct {
-	Call     uint64 // which Call-ID, see negotiate.CallOf
-	CSeq     uint32
-	Size     uint32 // bytes on the wire
-	Vias     uint16
-	RPort    RPort
-	RPortN   uint16 // of RPortValued
-	InDialog bool   // it has a To tag
-}
-
-// RPort is how a Via has rport (RFC 3581 section 3).
-type RPort uint8
-
-const (
-	RPortNone   RPort = iota
-	RPortBare         // or malformed
-	RPortValued       // with a port
-)
-
-// RPortOf reads the rport of via.
-func RPortOf(via *sipparse.Via) RPort {
-	switch {
-	case !via.RPort.Present:
-		return RPortNone
-	case via.RPort.HasValue && via.RPort.Valid:
-		return RPortValued
-	}
-	return RPortBare
-}
-
-func asked(m *message.Message) Asked {
-	a := Asked{
-		Call: negotiate.CallOf(m.CallID), CSeq: m.CSeq.N, Size: uint32(m.Size), Vias: uint16(min(m.Vias, 1<<16-1)),
-		RPort: RPortOf(&m.Via), InDialog: len(m.ToTag) > 0,
-	}
-	if a.RPort == RPortValued {
-		a.RPortN = uint16(m.Via.RPort.N)
-	}
-	return a
-}
 
 // Pending says whether the transaction waits for its final response.
 func (tx *Transaction) Pending() bool { return tx.pending }
