@@ -7,20 +7,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"slices"
 	"time"
 
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/bpf"
+	"github.com/viaduct-project/viaduct/internal/capture/track"
 	"github.com/viaduct-project/viaduct/internal/live"
 )
 
 type auditCommand struct {
 	probeFlags
-	For    time.Duration `help:"Stop after this long, as in 30s or 10m. Without it, Ctrl-C ends the audit and prints the report." placeholder:"DURATION"`
-	PID    int           `name:"pid" help:"Report the sockets of this process and its descendants only." placeholder:"PID"`
-	FailOn string        `help:"Exit with 1 if there is a finding of at least this severity: ${enum}." enum:"violation,advice,never" default:"violation"`
+	For    time.Duration  `help:"Stop after this long, as in 30s or 10m. Without it, Ctrl-C ends the audit and prints the report." placeholder:"DURATION"`
+	PID    int            `name:"pid" help:"Report the sockets of this process and its descendants only." placeholder:"PID"`
+	Pcap   string         `name:"pcap" help:"Audit this capture file (pcap or pcapng, also compressed by gzip or zstd) and not the host; - reads standard input. Needs no privilege." placeholder:"FILE"`
+	Local  []netip.Prefix `name:"local" help:"With --pcap: the addresses of the host that the report is for, as in 192.0.2.0/24. Repeatable." placeholder:"CIDR"`
+	FailOn string         `help:"Exit with 1 if there is a finding of at least this severity: ${enum}." enum:"violation,advice,never" default:"violation"`
 	outputFlags
 }
 
@@ -41,11 +45,11 @@ func (f probeFlags) options() (bpf.Options, error) {
 }
 
 func (c *auditCommand) Run(env *environment) error {
-	if c.For < 0 {
-		return fmt.Errorf("--for %v: must not be negative", c.For)
-	}
 	probes, err := c.options()
 	if err != nil {
+		return err
+	}
+	if err := c.check(); err != nil {
 		return err
 	}
 	out, err := c.open(env)
@@ -53,7 +57,12 @@ func (c *auditCommand) Run(env *environment) error {
 		return err
 	}
 	defer out.Close()
-	r, err := watch(env, live.Options{Probes: probes}, c.For)
+	var r *report.Report
+	if c.Pcap != "" {
+		r, err = auditCapture(env, c.Pcap, track.Options{Ports: c.Port, Local: c.Local})
+	} else {
+		r, err = watch(env, live.Options{Probes: probes}, c.For)
+	}
 	if err != nil {
 		return err
 	}
@@ -64,6 +73,21 @@ func (c *auditCommand) Run(env *environment) error {
 		return err
 	}
 	return failOn(c.FailOn, r)
+}
+
+// check refuses flags that have no meaning together.
+func (c *auditCommand) check() error {
+	switch {
+	case c.For < 0:
+		return fmt.Errorf("--for %v: must not be negative", c.For)
+	case c.Pcap == "" && len(c.Local) > 0:
+		return errors.New("--local says which side of a capture this host is: give it with --pcap; live, the kernel knows")
+	case c.Pcap != "" && c.For != 0:
+		return errors.New("--for and --pcap: a capture is read to its end; give one of them")
+	case c.Pcap != "" && c.PID != 0:
+		return errors.New("--pid and --pcap: a capture does not know processes; give one of them")
+	}
+	return nil
 }
 
 // watch observes the host for a while, or until env's context is done if that
@@ -80,7 +104,7 @@ func watch(env *environment, o live.Options, d time.Duration) (_ *report.Report,
 		ctx, cancel = context.WithTimeout(ctx, d)
 		defer cancel()
 	}
-	stop := showProgress(env.stderr, w, d)
+	stop := showProgress(env.stderr, watchLine(w, d))
 	err = w.Run(ctx)
 	stop()
 	if err != nil {

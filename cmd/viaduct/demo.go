@@ -74,7 +74,7 @@ func playWatched(env *environment, w *live.Watch, p *demo.Play) error {
 		watched <- w.Run(watching)
 		stopActing() // nobody watches any more
 	}()
-	stopProgress := showProgress(env.stderr, w, demo.Length)
+	stopProgress := showProgress(env.stderr, watchLine(w, demo.Length))
 	err := p.Run(acting)
 	stopProgress()
 	if err == nil {

@@ -37,12 +37,15 @@ var rules = []rule{
 		reason: "only bpf knows the kernel, only exporter knows Prometheus"},
 	{of: "internal/flow", never: []string{module + "agent", module + "sipparse", module + "bpf"},
 		reason: "what a flow says must not come from the code that it tests"},
+	{of: "internal/capture...", only: []string{module + "internal/capture", module + "internal/event", "github.com/gopacket/gopacket", "github.com/klauspost/compress"},
+		reason: "a source of events knows nothing of what is made of them"},
 	{of: "cmd...", never: []string{"github.com/cilium/ebpf"}, reason: "only bpf knows the kernel"},
 }
 
 // soleImporters are packages that only one place of ours may import.
 var soleImporters = map[string]string{
 	"github.com/cilium/ebpf":                         "bpf",
+	"github.com/gopacket/gopacket":                   "internal/capture",
 	"github.com/prometheus/client_golang/prometheus": "exporter",
 }
 

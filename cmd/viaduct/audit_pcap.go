@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/viaduct-project/viaduct/agent"
+	"github.com/viaduct-project/viaduct/agent/report"
+	"github.com/viaduct-project/viaduct/internal/capture"
+	"github.com/viaduct-project/viaduct/internal/capture/track"
+	"github.com/viaduct-project/viaduct/internal/live"
+)
+
+// auditCapture returns the report on a capture file, or on standard input if
+// that is -. A file that is cut off gives a report on what is there, and a
+// warning.
+func auditCapture(env *environment, name string, o track.Options) (*report.Report, error) {
+	from, size := os.Stdin, int64(0)
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("audit a capture: %w", err)
+		}
+		defer file.Close()
+		from = file
+		if stat, err := file.Stat(); err == nil && stat.Mode().IsRegular() {
+			size = stat.Size()
+		}
+	}
+	counted := &countingReader{Reader: from}
+	core := agent.New(agent.Config{Source: "pcap"})
+	stop := showProgress(env.stderr, counted.progress(size))
+	read, err := capture.Read(env.ctx, counted, o, core)
+	stop()
+	if err != nil {
+		return nil, fmt.Errorf("audit the capture %s: %w", name, err)
+	}
+	if read.Cut != nil {
+		why := read.Cut.Error()
+		if errors.Is(read.Cut, context.Canceled) {
+			why = "stopped"
+		}
+		fmt.Fprintf(env.stderr, "viaduct: %s: %s; the report is on the %d packets before\n", name, why, read.Frames)
+	}
+	return captureReport(core, read, len(o.Local) > 0), nil
+}
+
+func captureReport(core *agent.Core, read *capture.Result, sides bool) *report.Report {
+	core.SetLost(agent.Lost{
+		MapFull:        read.Evicted,
+		CaptureDropped: read.Dropped,
+		Unreadable:     read.Unreadable + read.NoLink,
+		Fragments:      read.Fragments,
+	})
+	core.Finish(read.Last)
+	r := core.Report(read.Last)
+	r.Started = read.First.Go()
+	r.Features = live.Features()
+	r.Features["processes"] = "unavailable: a capture does not show which process holds a connection"
+	if !sides {
+		r.Features["sides"] = "unavailable: local is the side that opened a connection, or was seen to send first; --local CIDR says which addresses are this host's"
+	}
+	if read.Duplicates > 0 {
+		r.Features["duplicates"] = fmt.Sprintf("%d packets were captured more than once and count once", read.Duplicates)
+	}
+	if read.NoLink > 0 {
+		r.Features["link types"] = fmt.Sprintf("%d packets of link type %d (%v) or another that viaduct cannot read", read.NoLink, uint16(read.Link), read.Link)
+	}
+	if read.Cut != nil {
+		r.Features["end of file"] = fmt.Sprintf("missing: %v; %d packets were read", read.Cut, read.Frames)
+	}
+	return r
+}
+
+// countingReader tells how far a reader has come.
+type countingReader struct {
+	io.Reader
+	n atomic.Int64
+}
+
+func (c *countingReader) Read(b []byte) (int, error) {
+	n, err := c.Reader.Read(b)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+// progress tells of a file of so many bytes, or 0 if that is not known.
+func (c *countingReader) progress(size int64) func(time.Duration) string {
+	return func(elapsed time.Duration) string {
+		n := c.n.Load()
+		line := fmt.Sprintf("%d MB read", n>>20)
+		if size > 0 {
+			line = fmt.Sprintf("%d %% of %d MB", 100*n/size, size>>20)
+		}
+		return fmt.Sprintf("%s: %s (Ctrl-C: report)", elapsed.Round(time.Second), line)
+	}
+}

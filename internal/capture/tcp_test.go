@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package capture
+
+import (
+	"bytes"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/gopacket/gopacket/layers"
+
+	"github.com/viaduct-project/viaduct/internal/capture/capturetest"
+	"github.com/viaduct-project/viaduct/internal/capture/track"
+	"github.com/viaduct-project/viaduct/internal/event"
+)
+
+// tcp writes the segments of one connection between two ends.
+type tcp struct {
+	*capturetest.Writer
+	at   event.Time
+	a, b netip.AddrPort // a connects
+}
+
+type flags = capturetest.Flags
+
+var ack = flags{ACK: true}
+
+func (c *tcp) wait(d time.Duration) { c.at = c.at.Add(d) }
+
+func (c *tcp) fromA(f flags, seq, ack uint32, payload string) {
+	c.IP(c.at, c.Segment(c.a, c.b, f, seq, ack, payload))
+	c.wait(time.Millisecond)
+}
+
+func (c *tcp) fromB(f flags, seq, ack uint32, payload string) {
+	c.IP(c.at, c.Segment(c.b, c.a, f, seq, ack, payload))
+	c.wait(time.Millisecond)
+}
+
+// open is a handshake of 2 ms; a's first byte is 1001, b's 5001.
+func (c *tcp) open() {
+	c.fromA(flags{SYN: true}, 1000, 0, "")
+	c.fromB(flags{SYN: true, ACK: true}, 5000, 1001, "")
+	c.fromA(ack, 1001, 5001, "")
+}
+
+// TestTCP: what the events of a connection are, by what was captured of it.
+// The local side is b, 192.0.2.1.
+func TestTCP(t *testing.T) {
+	const high = "192.0.2.1:7000" // a port that nobody named
+	for _, tt := range []struct {
+		name string
+		b    string // default port 5060
+		out  bool   // a is this host, b the remote
+		play func(c *tcp)
+		want []string
+	}{
+		{"retransmission", "", false, func(c *tcp) {
+			c.open()
+			c.fromB(ack, 5001, 1001, options)
+			c.wait(time.Second)
+			c.fromB(ack, 5001, 1001, options)
+			c.fromA(ack, 1001, 5040, "")
+		}, []string{
+			"1 opened by 2 in 1ms", "1 data out 5001 39/39", "1 data out 5001 39/39",
+			"1 figures by 0 how 0 sent 39 received 0 resent 1",
+		}},
+		{"reordering", "", false, func(c *tcp) {
+			c.open()
+			c.fromA(ack, 1011, 5001, options[10:])
+			c.fromA(ack, 1001, 5001, options[:10])
+			c.fromB(ack, 5001, 1040, "")
+		}, []string{
+			"1 opened by 2 in 1ms", "1 data in 1011 29/29", "1 data in 1001 10/10",
+			"1 figures by 0 how 0 sent 0 received 39 resent 0",
+		}},
+		{"loss that an acknowledgement shows", "", false, func(c *tcp) {
+			c.open()
+			c.fromA(ack, 1001, 5001, options)
+			c.fromB(ack, 5001, 1140, "")
+			c.fromA(flags{FIN: true, ACK: true}, 1140, 5001, "")
+			c.fromB(flags{FIN: true, ACK: true}, 5001, 1141, "")
+			c.fromA(ack, 1141, 5002, "")
+		}, []string{
+			"1 opened by 2 in 1ms", "1 data in 1001 39/39", "1 half in",
+			"1 closed by 2 how 1 sent 0 received 139 resent 0",
+		}},
+		{"last ACK not captured", "", false, func(c *tcp) {
+			c.open()
+			c.fromA(flags{FIN: true, ACK: true}, 1001, 5001, "")
+			c.fromB(flags{FIN: true, ACK: true}, 5001, 1002, "")
+		}, []string{"1 opened by 2 in 1ms", "1 half in", "1 closed by 2 how 1 sent 0 received 0 resent 0"}},
+		{"closed here", "", false, func(c *tcp) {
+			c.open()
+			c.fromB(flags{FIN: true, ACK: true}, 5001, 1001, "")
+			c.fromA(flags{FIN: true, ACK: true}, 1001, 5002, "")
+		}, []string{"1 opened by 2 in 1ms", "1 half out", "1 closed by 1 how 1 sent 0 received 0 resent 0"}},
+		{"half closed", "", false, func(c *tcp) {
+			c.open()
+			c.fromA(flags{FIN: true, ACK: true}, 1001, 5001, "")
+			c.fromB(ack, 5001, 1002, "")
+		}, []string{"1 opened by 2 in 1ms", "1 half in", "1 figures by 0 how 0 sent 0 received 0 resent 0"}},
+		{"reset", "", false, func(c *tcp) {
+			c.open()
+			c.fromB(ack, 5001, 1001, options)
+			c.fromA(flags{RST: true}, 1001, 0, "")
+			c.fromB(ack, 5040, 1001, options) // on its way
+		}, []string{"1 opened by 2 in 1ms", "1 data out 5001 39/39", "1 closed by 2 how 2 sent 39 received 0 resent 0"}},
+		{"reset after FIN", "", false, func(c *tcp) {
+			c.open()
+			c.fromB(flags{FIN: true, ACK: true}, 5001, 1001, "")
+			c.fromA(flags{RST: true}, 1001, 0, "")
+		}, []string{"1 opened by 2 in 1ms", "1 half out", "1 closed by 1 how 1 sent 0 received 0 resent 0"}},
+		{"forged reset", "", false, func(c *tcp) {
+			c.open()
+			c.fromA(flags{RST: true}, 1001+1<<30, 0, "")
+			c.fromA(ack, 1001, 5001, options)
+		}, []string{"1 opened by 2 in 1ms", "1 data in 1001 39/39", "1 figures by 0 how 0 sent 0 received 39 resent 0"}},
+		{"refused", "", true, func(c *tcp) {
+			c.fromA(flags{SYN: true}, 1000, 0, "")
+			c.fromB(flags{RST: true, ACK: true}, 0, 1001, "")
+		}, []string{"1 closed by 2 how 4 sent 0 received 0 resent 0"}},
+		{"refused by us", "", false, func(c *tcp) {
+			c.fromA(flags{SYN: true}, 1000, 0, "")
+			c.fromB(flags{RST: true, ACK: true}, 0, 1001, "")
+		}, nil},
+		{"refused elsewhere", high, true, func(c *tcp) {
+			c.fromA(flags{SYN: true}, 1000, 0, "")
+			c.fromB(flags{RST: true, ACK: true}, 0, 1001, "")
+		}, nil},
+		{"unreachable", "", true, func(c *tcp) {
+			syn := c.Segment(c.a, c.b, flags{SYN: true}, 1000, 0, "")
+			c.IP(c.at, syn)
+			c.IP(c.at, c.Unreachable(syn, false))
+		}, []string{"1 closed by 0 how 5 sent 0 received 0 resent 0"}},
+		{"port unreachable", "", true, func(c *tcp) {
+			syn := c.Segment(c.a, c.b, flags{SYN: true}, 1000, 0, "")
+			c.IP(c.at, syn)
+			c.IP(c.at, c.Unreachable(syn, true))
+		}, []string{"1 closed by 2 how 4 sent 0 received 0 resent 0"}},
+		{"unreachable does not end what is established", "", true, func(c *tcp) {
+			c.open()
+			c.IP(c.at, c.Unreachable(c.Segment(c.a, c.b, flags{SYN: true}, 1000, 0, ""), false))
+		}, []string{"1 opened by 1 in 1ms", "1 figures by 0 how 0 sent 0 received 0 resent 0"}},
+		{"no answer", "", true, func(c *tcp) {
+			for _, wait := range []time.Duration{1, 2, 17} {
+				c.fromA(flags{SYN: true}, 1000, 0, "")
+				c.wait(wait * time.Second)
+			}
+			c.IP(c.at, c.Datagram(c.a, netip.AddrPortFrom(c.b.Addr(), 53), "time passes"))
+		}, []string{"1 closed by 0 how 3 sent 0 received 0 resent 2"}},
+		{"no answer so far", "", true, func(c *tcp) {
+			c.fromA(flags{SYN: true}, 1000, 0, "")
+			c.wait(3 * time.Second)
+			c.IP(c.at, c.Datagram(c.a, netip.AddrPortFrom(c.b.Addr(), 53), "the capture ends"))
+		}, nil},
+		{"SYN lost from the capture", "", false, func(c *tcp) {
+			c.fromB(flags{SYN: true, ACK: true}, 5000, 1001, "")
+			c.fromA(ack, 1001, 5001, options)
+		}, []string{"1 opened by 2 in 1ms", "1 data in 1001 39/39", "1 figures by 0 how 0 sent 0 received 39 resent 0"}},
+		{"SYN-ACK lost from the capture", "", false, func(c *tcp) {
+			c.fromA(flags{SYN: true}, 1000, 0, "")
+			c.fromA(ack, 1001, 5001, options)
+			c.fromB(ack, 5001, 1040, options)
+		}, []string{"1 opened by 2 in 0s", "1 data in 1001 39/39", "1 data out 5001 39/39",
+			"1 figures by 0 how 0 sent 39 received 39 resent 0"}},
+		{"never accepted", "", false, func(c *tcp) {
+			c.fromA(flags{SYN: true}, 1000, 0, "")
+			c.fromB(flags{SYN: true, ACK: true}, 5000, 1001, "")
+			c.fromA(flags{RST: true}, 1001, 0, "")
+		}, nil},
+		{"in mid-stream", "", false, func(c *tcp) {
+			c.fromA(ack, 1001, 5001, "middle of a body")
+			c.fromB(flags{FIN: true, ACK: true}, 5001, 1017, "")
+		}, []string{"1 opened by 0 in 0s midlife", "1 data in 1001 16/16", "1 half out",
+			"1 figures by 0 how 0 sent 0 received 16 resent 0"}},
+		{"in mid-life, idle", "", false, func(c *tcp) {
+			c.fromA(ack, 1000, 5001, "")
+			c.fromB(ack, 5001, 1001, "")
+		}, []string{"1 opened by 0 in 0s midlife", "1 figures by 0 how 0 sent 0 received 0 resent 0"}},
+		{"port used again", "", false, func(c *tcp) {
+			c.open()
+			c.fromA(flags{SYN: true}, 9000, 0, "")
+			c.fromB(flags{SYN: true, ACK: true}, 7000, 9001, "")
+			c.fromA(ack, 9001, 7001, options)
+		}, []string{"1 opened by 2 in 1ms", "1 closed by 0 how 6 sent 0 received 0 resent 0",
+			"2 opened by 2 in 1ms", "2 data in 9001 39/39", "2 figures by 0 how 0 sent 0 received 39 resent 0"}},
+		{"elsewhere, found by content", high, false, func(c *tcp) {
+			c.open()
+			c.fromA(ack, 1001, 5001, options[:5])
+			c.fromA(ack, 1006, 5001, options[5:])
+			c.fromB(ack, 5001, 1040, "SIP/2.0 200 OK\r\n\r\n")
+		}, []string{"1 opened by 2 in 1ms", "1 data in 1001 5/5", "1 data in 1006 34/34", "1 data out 5001 18/18",
+			"1 figures by 0 how 0 sent 18 received 39 resent 0"}},
+		{"elsewhere, reordered", high, false, func(c *tcp) {
+			c.open()
+			c.fromA(ack, 1006, 5001, options[5:])
+			c.fromA(ack, 1001, 5001, options[:5])
+		}, []string{"1 opened by 2 in 1ms", "1 data in 1006 34/34", "1 data in 1001 5/5",
+			"1 figures by 0 how 0 sent 0 received 39 resent 0"}},
+		{"elsewhere, in mid-stream", high, false, func(c *tcp) {
+			c.fromA(ack, 1001, 5001, "\x01body")
+			c.fromA(ack, 1006, 5001, options)
+		}, []string{"1 opened by 0 in 0s midlife", "1 data in 1006 39/39",
+			"1 figures by 0 how 0 sent 0 received 44 resent 0"}},
+		{"elsewhere, no SIP", high, false, func(c *tcp) {
+			c.open()
+			c.fromA(ack, 1001, 5001, "GET / HTTP/1.1\r\n\r\n")
+			c.fromB(ack, 5001, 1019, "HTTP/1.1 200 OK\r\n\r\n")
+			c.fromA(ack, 1019, 5020, options)
+		}, nil},
+		{"TLS", "192.0.2.1:5061", false, func(c *tcp) {
+			c.open()
+			c.fromA(ack, 1001, 5001, "\x16\x03\x01\x02\x00")
+			c.fromB(flags{RST: true, ACK: true}, 5001, 1006, "")
+		}, []string{"1 opened by 2 in 1ms tls", "1 opened by 2 in 1ms tls", "1 closed by 1 how 2 sent 0 received 5 resent 0 tls"}},
+		{"TLS on the other port", "", false, func(c *tcp) {
+			c.open()
+			c.fromA(ack, 1001, 5001, "\x16\x03\x01\x02\x00")
+		}, []string{"1 opened by 2 in 1ms", "1 opened by 2 in 1ms tls", "1 figures by 0 how 0 sent 0 received 5 resent 0 tls"}},
+		{"no TLS on the TLS port", "192.0.2.1:5061", false, func(c *tcp) {
+			c.open()
+			c.fromA(ack, 1001, 5001, options)
+		}, []string{"1 opened by 2 in 1ms tls", "1 data in 1001 39/39", "1 figures by 0 how 0 sent 0 received 39 resent 0"}},
+		{"TLS in mid-record", "192.0.2.1:5061", false, func(c *tcp) {
+			c.fromA(ack, 1001, 5001, "\x80\x81\x82\x83\x84")
+		}, []string{"1 opened by 0 in 0s midlife tls", "1 figures by 0 how 0 sent 0 received 5 resent 0 tls"}},
+		{"TLS elsewhere", high, false, func(c *tcp) {
+			c.open()
+			c.fromA(ack, 1001, 5001, "\x16\x03\x01\x02\x00")
+			c.fromB(ack, 5001, 1006, options)
+		}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var b bytes.Buffer
+			c := &tcp{Writer: capturetest.New(&b, layers.LinkTypeRaw), at: start, a: phone4, b: proxy4}
+			if tt.b != "" {
+				c.b = netip.MustParseAddrPort(tt.b)
+			}
+			tt.play(c)
+			o := track.Options{Local: proxies}
+			if tt.out {
+				o.Local = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}
+			}
+			got, _ := read(t, b.Bytes(), o)
+			same(t, got, tt.want...)
+		})
+	}
+}
+
+// TestSides: a connection is seen from each end that is this host's, and from
+// the initiator's place if none is known to be.
+func TestSides(t *testing.T) {
+	play := func(local ...string) log {
+		var b bytes.Buffer
+		c := &tcp{Writer: capturetest.New(&b, layers.LinkTypeRaw), at: start, a: phone4, b: proxy4}
+		c.open()
+		c.fromA(ack, 1001, 5001, options)
+		c.fromB(flags{FIN: true, ACK: true}, 5001, 1040, "")
+		c.fromA(flags{FIN: true, ACK: true}, 1040, 5002, "")
+		c.fromB(ack, 5002, 1041, "")
+		c.IP(c.at, c.Datagram(c.b, c.a, options))
+		var o track.Options
+		for _, l := range local {
+			o.Local = append(o.Local, netip.MustParsePrefix(l))
+		}
+		got, _ := read(t, b.Bytes(), o)
+		return got
+	}
+	same(t, play("192.0.2.0/24"),
+		"1 opened by 2 in 1ms", "1 data in 1001 39/39", "1 half out", "1 closed by 1 how 1 sent 0 received 39 resent 0",
+		"2 data out 0 39/39 192.0.2.1:5060 198.51.100.7:40001")
+	same(t, play("198.51.100.0/24"),
+		"1 opened by 1 in 1ms", "1 data out 1001 39/39", "1 half in", "1 closed by 2 how 1 sent 39 received 0 resent 0",
+		"2 data in 0 39/39 198.51.100.7:40001 192.0.2.1:5060")
+	same(t, play("192.0.2.1/32", "198.51.100.7/32"),
+		"2 opened by 1 in 1ms", "1 opened by 2 in 1ms",
+		"2 data out 1001 39/39", "1 data in 1001 39/39",
+		"1 half out", "2 half in",
+		"1 closed by 1 how 1 sent 0 received 39 resent 0", "2 closed by 2 how 1 sent 39 received 0 resent 0",
+		"3 data out 0 39/39 192.0.2.1:5060 198.51.100.7:40001",
+		"4 data in 0 39/39 198.51.100.7:40001 192.0.2.1:5060")
+	for _, none := range []log{play(), play("203.0.113.0/24")} {
+		same(t, none,
+			"1 opened by 1 in 2ms sideless", "1 data out 1001 39/39 sideless", "1 half in sideless",
+			"1 closed by 2 how 1 sent 39 received 0 resent 0 sideless",
+			"2 data out 0 39/39 192.0.2.1:5060 198.51.100.7:40001 sideless")
+	}
+}
