@@ -17,6 +17,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/fact"
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/agent/metrics"
+	"github.com/viaduct-project/viaduct/agent/negotiate"
 	"github.com/viaduct-project/viaduct/agent/peer"
 	"github.com/viaduct-project/viaduct/agent/registration"
 	"github.com/viaduct-project/viaduct/agent/report"
@@ -49,11 +50,12 @@ type Core struct {
 
 	waiting []*connection // something is held in their streams
 
-	txs     *transaction.Table
-	dialogs *dialog.Table
-	bound   *registration.Table
-	peers   *peer.Table
-	early   *early.Table
+	txs        *transaction.Table
+	dialogs    *dialog.Table
+	agreements *negotiate.Agreements
+	bound      *registration.Table
+	peers      *peer.Table
+	early      *early.Table
 
 	outgoing  *fact.Index
 	listeners *fact.Listeners
@@ -76,18 +78,19 @@ type flowKey struct {
 func New(cfg Config) *Core {
 	cfg = cfg.withDefaults()
 	c := &Core{
-		cfg:      cfg,
-		counters: metrics.New(),
-		tcp:      make(map[uint64]*connection),
-		flows:    make(map[flowKey]*connection),
-		sockets:  make(map[uint64]*socket),
-		closed:   ring{limit: cfg.MaxClosed},
-		txs:      transaction.New(cfg.MaxTransactions),
-		dialogs:  dialog.New(cfg.MaxDialogs),
-		bound:    registration.New(cfg.MaxBindings),
-		peers:    peer.NewTable(cfg.MaxPeers),
-		early:    early.New(),
-		budget:   stream.Budget{Limit: cfg.MaxHeldBytes},
+		cfg:        cfg,
+		counters:   metrics.New(),
+		tcp:        make(map[uint64]*connection),
+		flows:      make(map[flowKey]*connection),
+		sockets:    make(map[uint64]*socket),
+		closed:     ring{limit: cfg.MaxClosed},
+		txs:        transaction.New(cfg.MaxTransactions),
+		dialogs:    dialog.New(cfg.MaxDialogs),
+		agreements: negotiate.NewAgreements(cfg.MaxDialogs),
+		bound:      registration.New(cfg.MaxBindings),
+		peers:      peer.NewTable(cfg.MaxPeers),
+		early:      early.New(),
+		budget:     stream.Budget{Limit: cfg.MaxHeldBytes},
 
 		outgoing:  fact.NewIndex(),
 		listeners: fact.NewListeners(),
@@ -153,6 +156,7 @@ func (c *Core) Sizes() metrics.Sizes {
 		Transactions: c.txs.Len(),
 		Dialogs:      c.dialogs.Len(),
 		Bindings:     c.bound.Len(),
+		Agreements:   c.agreements.Len(),
 		HeldBytes:    c.budget.Used,
 		Waiting:      len(c.waiting),
 		Early:        segments,

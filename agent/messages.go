@@ -79,7 +79,12 @@ func (c *Core) request(conn *connection, d event.Direction, t event.Time, m *mes
 			}
 		}
 		if m.Method != sipparse.MethodCancel {
+			c.keepAsked(conn, d, t, m, tx)
 			c.newRequest(conn, d, t, m, &tx.Offer)
+		}
+	case transaction.Ack:
+		if tx == nil {
+			c.keepAsked(conn, d, t, m, nil)
 		}
 	}
 	if m.Method == sipparse.MethodNotify && m.Ended {
@@ -122,10 +127,7 @@ func (c *Core) newRequest(conn *connection, d event.Direction, t event.Time, m *
 		conn.Neg.Used(d, t, m.Label(), negotiate.CallOf(m.CallID))
 	}
 	if o.Any() {
-		if conn.Neg == nil {
-			conn.Neg = new(negotiate.State)
-		}
-		conn.Neg.Offered(d, t, o)
+		c.negotiating(conn, t).Offered(d, t, o)
 	}
 	if d == event.In && !conn.joined {
 		c.learnSentBy(conn, m)
@@ -149,6 +151,7 @@ func (c *Core) response(conn *connection, d event.Direction, t event.Time, m *me
 	if tx.Binds != nil && m.Status/100 == 2 {
 		c.bound.Answered(tx.Binds, tx.Conn, m, t)
 	}
+	c.keepAnswered(request, t, tx, m)
 	if verdict == transaction.Final {
 		c.followDialog(c.asked(tx, conn), request, t, m)
 	}
@@ -214,12 +217,10 @@ func (c *Core) dialogEnded(conn *connection, d event.Direction, t event.Time, m 
 	if !ok {
 		return
 	}
+	c.agreements.End(uint64(id), t)
 	ended := c.dialogs.End(id, t)
 	if ended == nil {
 		return
 	}
 	c.judgeDialog(rule.DialogOff, conn, d, t, ended)
-	if conn.Neg != nil {
-		conn.Neg.DialogEnded(t, negotiate.CallOf(m.CallID))
-	}
 }

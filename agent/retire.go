@@ -2,7 +2,11 @@
 
 package agent
 
-import "github.com/viaduct-project/viaduct/internal/event"
+import (
+	"cmp"
+
+	"github.com/viaduct-project/viaduct/internal/event"
+)
 
 // evict makes room: closed connections first, then UDP flows, which can be
 // learned again, then the TCP connection that was silent for longest.
@@ -60,6 +64,9 @@ func (c *Core) release(conn *connection) {
 	c.outgoing.Remove(&conn.Conn)
 	c.txs.Release(&conn.tx)
 	c.dialogs.Release(&conn.dialogs)
+	if conn.Neg != nil {
+		c.agreements.Release(conn.Neg, cmp.Or(conn.ClosedAt, max(conn.LastIn, conn.LastOut)))
+	}
 	conn.leave()
 	if conn.sock != nil {
 		s := conn.sock

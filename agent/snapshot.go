@@ -89,6 +89,7 @@ func (c *Core) evictions() metrics.Evicted {
 	e.Transactions, e.Dialogs, e.Pairs = c.txs.Evicted, c.dialogs.Evicted, c.peers.Evicted
 	e.Bindings = c.bound.Evicted
 	e.Findings, e.Timers = c.rules.Findings.Dropped, c.rules.Dropped
+	e.Agreements = c.agreements.Evicted
 	return e
 }
 

@@ -17,6 +17,7 @@ func (c *Core) Tick(now event.Time) {
 	for conn := c.closing.oldest; conn != nil && now.Sub(conn.ClosedAt) >= linger; conn = c.closing.oldest {
 		c.retire(conn)
 	}
+	c.agreements.Expire(now)
 	c.expireHeld(now)
 	c.bound.Expire(now)
 	c.txs.Expire(now) // last: what was held may have the answer

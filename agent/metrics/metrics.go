@@ -99,6 +99,7 @@ type Sizes struct {
 	Transactions int
 	Dialogs      int
 	Bindings     int // of registrations, once for each hop
+	Agreements   int // about keep-alives
 	HeldBytes    int // out of order
 	Waiting      int // connections with something held
 	Early        int // segments without a socket
@@ -118,6 +119,7 @@ type Evicted struct {
 	Transactions uint64
 	Dialogs      uint64
 	Bindings     uint64
+	Agreements   uint64
 	Pairs        uint64 // peers and pairs
 	Closed       uint64
 	Findings     uint64
@@ -126,5 +128,5 @@ type Evicted struct {
 
 // Total adds them up.
 func (e Evicted) Total() uint64 {
-	return e.Connections + e.Flows + e.Sockets + e.Transactions + e.Dialogs + e.Bindings + e.Pairs + e.Closed + e.Findings + e.Timers
+	return e.Connections + e.Flows + e.Sockets + e.Transactions + e.Dialogs + e.Agreements + e.Bindings + e.Pairs + e.Closed + e.Findings + e.Timers
 }

@@ -3,10 +3,12 @@
 package negotiate
 
 import (
-	"time"
+	"bytes"
+	"iter"
 
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/internal/event"
+	"github.com/viaduct-project/viaduct/sipparse"
 )
 
 // Answer is what became of an offer.
@@ -19,7 +21,8 @@ const (
 	Unproven               // the offer had a value already, and the answer may echo it
 )
 
-// Keep is one direction's keep-alive agreement.
+// Keep is what a report shows of one direction: an agreement, or the newest
+// offer while there is none.
 type Keep struct {
 	Offered bool
 	Answer  Answer
@@ -28,80 +31,132 @@ type Keep struct {
 	Until   event.Time // end of the agreement, 0 if not known or not ended
 	From    message.Label
 	call    uint64
-	early   bool // agreed by a provisional response only
 }
 
-// Keep returns the agreement that the report shows and the direction of its
-// keep-alives: what was agreed before what was only offered, our own duty
-// before the neighbour's. ok is false if nobody offered.
+// Keep returns what the report shows and the direction of its keep-alives:
+// what was agreed before what was only offered, our own duty before the
+// neighbour's. ok is false if nobody offered.
 func (s *State) Keep() (k Keep, d event.Direction, ok bool) {
-	out, in := s.keep[index(event.Out)], s.keep[index(event.In)]
+	out, in := s.shown(event.Out), s.shown(event.In)
 	if in.Offered && (!out.Offered || out.Answer != Agreed && in.Answer == Agreed) {
 		return in, event.In, true
 	}
 	return out, event.Out, out.Offered
 }
 
-func (k *Keep) live(t event.Time) bool { return k.Answer == Agreed && (k.Until == 0 || k.Until > t) }
-
-func (k *Keep) offered(t event.Time, o *Offer) {
-	if k.live(t) {
-		// A dialog's agreement cannot be negotiated again, and a
-		// registration's stands until the refresh is answered.
-		return
+// shown is the tightest agreement of the direction, or what was last heard.
+func (s *State) shown(d event.Direction) Keep {
+	var best *Agreement
+	for a := s.agreements; a != nil; a = a.next {
+		if a.By == d && (best == nil || a.tighter(best)) {
+			best = a
+		}
 	}
-	*k = Keep{Offered: true, Scope: o.scope(), From: o.Label, call: o.Call}
+	if best != nil {
+		return best.keep()
+	}
+	return s.keep[index(d)]
 }
 
-// answered is RFC 6223 section 4.3: the value counts if the request's keep was
-// bare; a registration is refreshed by a 2xx only, a dialog exists from a
-// provisional response on but ends with a final one that refuses it.
-func (k *Keep) answered(t event.Time, o *Offer, m *message.Message) {
-	mine := o.Call == k.call
-	ok2xx, final := m.Status/100 == 2, m.Status >= 200
-	if !o.KeepBare && !o.KeepValued {
-		if ok2xx && mine && k.live(t) && k.Scope == ScopeRegistration && o.scope() == ScopeRegistration {
-			k.Until = t // refreshed without a new offer, RFC 6223 section 4.2.2
+// Live yields the agreements about keep-alives in direction d on this
+// connection that stand at t.
+func (s *State) Live(d event.Direction, t event.Time) iter.Seq[*Agreement] {
+	return func(yield func(*Agreement) bool) {
+		if s == nil {
+			return
 		}
-		return
-	}
-	valued := m.Via.Keep.Present && m.Via.Keep.HasValue && m.Via.Keep.Valid
-	scope := o.scope()
-	agrees := o.KeepBare && valued && (ok2xx || m.Status > 100 && m.Status < 200 && scope == ScopeDialog)
-	switch {
-	case agrees && k.live(t) && (!mine || scope == ScopeDialog):
-		k.early = k.early && !ok2xx
-	case agrees:
-		*k = Keep{Offered: true, Answer: Agreed, Scope: scope, Seconds: m.Via.Keep.N, From: o.Label, call: o.Call, early: !ok2xx}
-		if scope == ScopeRegistration {
-			k.Until = registeredUntil(t, m)
+		for a := s.agreements; a != nil; {
+			next := a.next
+			if a.By == d && a.Stands(t) && !yield(a) {
+				return
+			}
+			a = next
 		}
-	case !final || !mine:
-	case k.Answer == Agreed && k.early && !ok2xx:
-		k.Answer, k.early, k.Seconds = Refused, false, 0 // no dialog came of it
-	case k.Answer == Agreed:
-		k.early = k.early && !ok2xx
-		if ok2xx && scope == ScopeRegistration && k.live(t) {
-			k.Until = t
-		}
-	case o.KeepValued:
-		k.Answer = Unproven
-	default:
-		k.Answer = Refused
 	}
 }
 
-// registeredUntil is when the registration that m confirms runs out, or 0 if m
-// does not say so for certain.
-func registeredUntil(t event.Time, m *message.Message) event.Time {
-	seconds := m.Expires
-	if m.Contacts == 1 && m.Contact.Expires.Valid {
-		seconds = m.Contact.Expires
-	} else if m.Contacts > 1 {
-		return 0
+// KeepAgreed says whether keep-alives in direction d are agreed at t, for
+// whatever registration or dialog: the other side then owes answers to them.
+func (s *State) KeepAgreed(d event.Direction, t event.Time) bool {
+	for range s.Live(d, t) {
+		return true
 	}
-	if !seconds.Valid {
-		return 0
+	return false
+}
+
+// Duty is what one side of a connection owes the other.
+type Duty struct {
+	Seconds uint32     // longest time between two keep-alives; 0 leaves it to the sender
+	Since   event.Time // of the agreement that asks for Seconds
+	Until   event.Time // when the last agreement runs out; 0 if only a message ends it
+}
+
+// Owes returns what the sender of direction d owes at t: the tightest of the
+// agreements, for as long as the longest. ok is false if it owes nothing.
+func (s *State) Owes(d event.Direction, t event.Time) (duty Duty, ok bool) {
+	var tightest *Agreement
+	for a := range s.Live(d, t) {
+		if a.Renewing || a.Elsewhere {
+			continue
+		}
+		if tightest == nil || a.tighter(tightest) {
+			tightest = a
+		}
+		switch {
+		case !ok:
+			duty.Until = a.Until
+		case a.Until == 0 || duty.Until == 0:
+			duty.Until = 0
+		default:
+			duty.Until = max(duty.Until, a.Until)
+		}
+		ok = true
 	}
-	return t.Add(time.Duration(seconds.N) * time.Second)
+	if ok {
+		duty.Seconds, duty.Since = tightest.Seconds, tightest.Began()
+	}
+	return duty, ok
+}
+
+// Past returns how the latest agreement of the direction ended that was over
+// at t; its Why is 0 if none was.
+func (s *State) Past(d event.Direction, t event.Time) (p Past) {
+	if s == nil {
+		return p
+	}
+	p = s.past[index(d)]
+	for a := s.agreements; a != nil; a = a.next {
+		if a.By == d && !a.Stands(t) && a.Until >= p.At {
+			p = Past{Expired, a.Until, a.Scope, a.Seconds, a.From}
+		}
+	}
+	return p
+}
+
+// Value reads keep=N on a Via: ok is false for a bare keep, for none, and for
+// a malformed one, which counts as none. A number beyond the range saturates.
+func Value(via *sipparse.Via) (n uint32, ok bool) {
+	k := &via.Keep
+	return k.N, k.HasValue && (k.Valid || k.N > 0) && !Malformed(via)
+}
+
+// Malformed says whether keep on a Via breaks the grammar of RFC 6223 section
+// 8.2: a value that is no number, or the parameter twice.
+func Malformed(via *sipparse.Via) bool {
+	k := &via.Keep
+	if !k.Present {
+		return false
+	}
+	return k.HasValue && !k.Valid && k.N == 0 || via.Defects.Has(sipparse.CodeParamDuplicate) && twice(via)
+}
+
+func twice(via *sipparse.Via) bool {
+	n := 0
+	var p sipparse.Param
+	for list := sipparse.Params(via.Params); list.Next(&p); {
+		if bytes.EqualFold(p.Name, []byte("keep")) {
+			n++
+		}
+	}
+	return n > 1
 }

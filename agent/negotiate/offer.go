@@ -32,11 +32,16 @@ const (
 type Offer struct {
 	Label       message.Label
 	Call        uint64 // which Call-ID, see CallOf
+	InDialog    bool   // the request has a To tag
+	KeepSeen    bool   // keep in whatever form, also where it is no offer
 	KeepBare    bool
 	KeepValued  bool // keep=N in a request: an offer whose answer proves nothing
+	KeepLower   bool // a Via below the topmost has keep with a value
+	Repeats     bool // keep for a dialog for which it is agreed, RFC 6223 section 4.3
 	Alias       bool
 	Port        uint16 // of the sent-by, 0 if it names none
 	Outbound    bool   // REGISTER with reg-id and +sip.instance
+	Binding     uint64 // which registration a REGISTER is about, if an agreement may hang on it
 	Leaves      bool   // REGISTER that takes a binding away
 	ContactOB   bool   // dialog-forming request with ob in its Contact URI
 	ViaFlag     bool   // `persistent` in the Via
@@ -57,13 +62,14 @@ func CallOf(id []byte) uint64 { return maphash.Bytes(callSeed, id) }
 // repeat the INVITE's topmost Via (RFC 3261 sections 9.1 and 17.1.1.3), so
 // what they carry is inherited and no offer.
 func Read(m *message.Message) Offer {
-	o := Offer{Label: m.Label()}
+	o := Offer{Label: m.Label(), InDialog: len(m.ToTag) > 0, KeepSeen: m.Via.Keep.Present, KeepLower: m.LowerKeep}
 	if !m.Request || m.Method == sipparse.MethodAck || m.Method == sipparse.MethodCancel {
 		return o
 	}
-	keep := &m.Via.Keep
-	o.KeepBare = keep.Present && !keep.HasValue
-	o.KeepValued = keep.Present && keep.HasValue && keep.Valid
+	if m.Via.Keep.Present {
+		o.KeepBare = !m.Via.Keep.HasValue && !Malformed(&m.Via)
+		_, o.KeepValued = Value(&m.Via)
+	}
 	o.Alias = m.Via.Alias
 	if m.Via.HasPort {
 		o.Port = m.Via.Port
@@ -106,9 +112,15 @@ func (o *Offer) scope() Scope {
 	switch o.Label.Method {
 	case sipparse.MethodRegister:
 		return ScopeRegistration
-	case sipparse.MethodInvite, sipparse.MethodUpdate, sipparse.MethodSubscribe,
-		sipparse.MethodRefer, sipparse.MethodNotify:
+	case sipparse.MethodInvite, sipparse.MethodSubscribe, sipparse.MethodRefer:
 		return ScopeDialog
+	case sipparse.MethodUpdate, sipparse.MethodNotify:
+		if o.InDialog {
+			return ScopeDialog
+		}
 	}
 	return ScopeNone
 }
+
+// Carries says whether the request can carry the negotiation of keep.
+func (o *Offer) Carries() bool { return o.scope() != ScopeNone }

@@ -3,6 +3,8 @@
 package negotiate
 
 import (
+	"time"
+
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/internal/event"
 	"github.com/viaduct-project/viaduct/sipparse"
@@ -52,6 +54,21 @@ func (b *Outbound) answered(d event.Direction, t event.Time, o *Offer, m *messag
 	b.From, b.Direct, b.At, b.Until = o.Label, m.Vias == 1, t, registeredUntil(t, m)
 }
 
+// registeredUntil is when the registration that m confirms runs out, or 0 if m
+// does not say so for certain.
+func registeredUntil(t event.Time, m *message.Message) event.Time {
+	seconds := m.Expires
+	if m.Contacts == 1 && m.Contact.Expires.Valid {
+		seconds = m.Contact.Expires
+	} else if m.Contacts > 1 {
+		return 0
+	}
+	if !seconds.Valid {
+		return 0
+	}
+	return t.Add(time.Duration(seconds.N) * time.Second)
+}
+
 func (b *Outbound) over(t event.Time) bool { return b.Until != 0 && b.Until <= t }
 
 // Beats is what was agreed about the keep-alives of one side.
@@ -75,8 +92,8 @@ func (s *State) Beats(d event.Direction, t event.Time) (b Beats) {
 	if s == nil || d == 0 {
 		return b
 	}
-	if k := &s.keep[index(d)]; k.live(t) {
-		b.Keep, b.Seconds = true, k.Seconds
+	if duty, ok := s.Owes(d, t); ok {
+		b.Keep, b.Seconds = true, duty.Seconds
 	}
 	o := &s.Outbound
 	if o.By != d || !o.Direct || o.At == 0 || o.over(t) {

@@ -17,7 +17,9 @@ const Linger = 32 * time.Second
 // State is what was negotiated on one connection. Only connections on which
 // something was offered have one.
 type State struct {
-	keep       [2]Keep
+	agreements *Agreement // of keep, the newest first
+	keep       [2]Keep    // shown where there is none
+	past       [2]Past
 	Alias      Alias
 	Persistent Persistent
 	Outbound   Outbound
@@ -31,7 +33,7 @@ func Opposite(d event.Direction) event.Direction { return event.In + event.Out -
 // Offered takes the offer of a new request that went in direction d.
 func (s *State) Offered(d event.Direction, t event.Time, o *Offer) {
 	if o.KeepBare || o.KeepValued {
-		s.keep[index(d)].offered(t, o)
+		s.keep[index(d)] = Keep{Offered: true, Scope: o.scope(), From: o.Label, call: o.Call}
 	}
 	if o.Alias {
 		s.Alias.offered(d, o)
@@ -52,21 +54,10 @@ func (s *State) Used(d event.Direction, t event.Time, l message.Label, call uint
 }
 
 // Answered takes the response m to a request that went in direction d and
-// carried the offer o.
+// carried the offer o. What it says about keep is for [Agreements.Answered].
 func (s *State) Answered(d event.Direction, t event.Time, o *Offer, m *message.Message) {
-	s.keep[index(d)].answered(t, o, m)
 	s.Outbound.answered(d, t, o, m)
 	if o.Persistent() {
 		s.Persistent.answered(d, t, o, m)
-	}
-}
-
-// DialogEnded ends the agreements that belong to the dialog with that Call-ID.
-func (s *State) DialogEnded(t event.Time, call uint64) {
-	for i := range s.keep {
-		k := &s.keep[i]
-		if k.Answer == Agreed && k.Scope == ScopeDialog && k.call == call && k.Until == 0 {
-			k.Until = t
-		}
 	}
 }
