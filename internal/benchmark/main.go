@@ -25,6 +25,8 @@ func run() error {
 	fmt.Println("| what | measured | goal |\n|---|---|---|")
 	for _, measure := range []func() error{
 		packets,
+		func() error { return captures("calls with 100 packets of RTP each", viaduct, 100) },
+		func() error { return captures("signalling only", viaduct, 0) },
 		func() error { return perMessage(viaduct, 1_000) },
 		func() error { return perMessage(viaduct, 5_000) },
 		func() error { return offeredRate(viaduct, 5_000) },
