@@ -47,6 +47,7 @@ test-bench-module: ## sipparse against another parser
 fuzz: ## every fuzz target, a minute in all
 	scripts/fuzz-sipparse.sh 40
 	go test -run '^$$' -fuzz FuzzHandle -fuzztime 20s ./agent
+	go test -run '^$$' -fuzz FuzzRead -fuzztime 20s ./internal/capture
 
 fuzz-long: ## the parser's fuzz targets for an hour
 	scripts/fuzz-sipparse.sh 3600

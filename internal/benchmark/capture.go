@@ -14,8 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/gopacket/gopacket/layers"
-
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/internal/capture/capturetest"
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -87,7 +85,7 @@ func writeCalls(name string, rtp int) (messages int, err error) {
 	defer file.Close()
 	buffered := bufio.NewWriterSize(file, 1<<20)
 	size := counter{buffered, 0}
-	w := capturetest.NewEvents(capturetest.New(&size, layers.LinkTypeEthernet))
+	w := capturetest.NewEvents(capturetest.New(&size, capturetest.Ethernet))
 	at := event.At(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	conns := make([]event.Event, captureConns)
 	for i := range conns {

@@ -15,6 +15,10 @@ import (
 	"github.com/viaduct-project/viaduct/internal/event"
 )
 
+// Ethernet is the link type that most captures have, for those who have no
+// other use for the library's names.
+const Ethernet = layers.LinkTypeEthernet
+
 // Sink is a capture file that takes packets.
 type Sink interface {
 	WritePacket(ci gopacket.CaptureInfo, data []byte) error
