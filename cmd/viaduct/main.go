@@ -31,6 +31,7 @@ type commands struct {
 	Audit   auditCommand   `cmd:"" help:"Watch this host's SIP connections and print a report. Needs root."`
 	Demo    demoCommand    `cmd:"" help:"Play good and bad SIP peers on loopback and show the report on them. Needs root."`
 	Doctor  doctorCommand  `cmd:"" help:"Say which features this host has, and what to do where it has not."`
+	Policy  policyCommand  `cmd:"" help:"Check a policy file, or explain what it says of a connection."`
 	Rules   rulesCommand   `cmd:"" help:"List the rules that are checked, or explain one."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

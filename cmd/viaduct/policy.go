@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"text/tabwriter"
+
+	"github.com/viaduct-project/viaduct/agent/policy"
+	"github.com/viaduct-project/viaduct/internal/policyfile"
+)
+
+type policyCommand struct {
+	Check   policyCheck   `cmd:"" help:"Say whether a policy file is right, and where it is not."`
+	Explain policyExplain `cmd:"" help:"Say which row of a policy a connection belongs to, and why."`
+}
+
+type policyCheck struct {
+	File string `arg:"" help:"The policy file."`
+}
+
+func (c policyCheck) Run(env *environment) error {
+	p, err := readPolicy(c.File)
+	if err != nil {
+		return err
+	}
+	modes := make(map[policy.Mode]int)
+	for i := range p.Peers {
+		modes[p.Peers[i].Enforce]++
+	}
+	_, err = fmt.Fprintf(env.stdout, "%s is right: %d peers (%d observe, %d dry-run, %d enforce), all others: %s\n", c.File, len(p.Peers),
+		modes[policy.Observe], modes[policy.DryRun], modes[policy.Enforce], p.Fallback.Enforce)
+	return err
+}
+
+type policyExplain struct {
+	File      string `arg:"" help:"The policy file."`
+	Remote    string `required:"" help:"The remote end of the connection, ADDRESS:PORT or ADDRESS." placeholder:"ADDRESS:PORT"`
+	Local     string `help:"The local end." placeholder:"ADDRESS:PORT"`
+	Transport string `help:"${enum}." enum:"tcp,tls,udp,ws,wss" default:"tcp"`
+	Initiator string `help:"Who opened it: ${enum}." enum:"local,remote,unknown" default:"unknown"`
+	Process   string `help:"Name of the local process." placeholder:"NAME"`
+	Pod       string `help:"Uid of its pod." placeholder:"UID"`
+	Container string `help:"Id of its container." placeholder:"ID"`
+	SentBy    string `name:"sent-by" help:"Host in the Via of the peer's requests." placeholder:"HOST"`
+}
+
+func (c policyExplain) Run(env *environment) error {
+	p, err := readPolicy(c.File)
+	if err != nil {
+		return err
+	}
+	s, err := c.subject()
+	if err != nil {
+		return err
+	}
+	t := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
+	for _, r := range p.Explain(s) {
+		verdict := "no"
+		if r.Matches {
+			verdict = "MATCH"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\n", verdict, r.Peer, r.Why)
+	}
+	peer := p.Of(s)
+	fmt.Fprintf(t, "\nclass\t%s\nenforce\t%s\n", peer.Class, peer.Enforce)
+	return t.Flush()
+}
+
+// subject is the connection that the flags describe.
+func (c policyExplain) subject() (*policy.Subject, error) {
+	s := &policy.Subject{Transport: c.Transport, Process: c.Process, Pod: c.Pod, Container: c.Container, SentBy: c.SentBy}
+	remote, err := endpoint("--remote", c.Remote)
+	if err != nil {
+		return nil, err
+	}
+	s.Remote = remote.Addr()
+	var local netip.AddrPort
+	if c.Local != "" {
+		if local, err = endpoint("--local", c.Local); err != nil {
+			return nil, err
+		}
+	}
+	if c.Initiator != "unknown" {
+		s.Initiator = c.Initiator
+	}
+	s.Ports = policy.ServicePorts(c.Transport, s.Initiator, local.Port(), remote.Port())
+	return s, nil
+}
+
+func endpoint(flag, text string) (netip.AddrPort, error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return netip.AddrPortFrom(a, 0), nil
+	}
+	a, err := netip.ParseAddrPort(text)
+	if err != nil {
+		return a, fmt.Errorf("%s %s: write 192.0.2.1:5060 or [2001:db8::1]:5060", flag, text)
+	}
+	return a, nil
+}
+
+func readPolicy(name string) (*policy.Policy, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("read the policy: %w", err)
+	}
+	return policyfile.Parse(name, text)
+}
