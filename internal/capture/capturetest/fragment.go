@@ -24,9 +24,24 @@ func fragments4(ip []byte, size int) (all [][]byte) {
 			offset |= 0x2000 // more follow
 		}
 		binary.BigEndian.PutUint16(b[6:], offset)
+		binary.BigEndian.PutUint16(b[10:], checksum(b[:header]))
 		all = append(all, b)
 	}
 	return all
+}
+
+// checksum is that of an IPv4 header (RFC 791 section 3.1).
+func checksum(header []byte) uint16 {
+	var sum uint32
+	for i := 0; i < len(header); i += 2 {
+		if i != 10 { // itself
+			sum += uint32(binary.BigEndian.Uint16(header[i:]))
+		}
+	}
+	for sum > 0xffff {
+		sum = sum&0xffff + sum>>16
+	}
+	return ^uint16(sum)
 }
 
 func fragments6(ip []byte, size int) (all [][]byte) {

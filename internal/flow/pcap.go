@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flow
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
+
+	"github.com/viaduct-project/viaduct/internal/capture/capturetest"
+)
+
+// errNoPcap says why a capture file cannot show a section.
+var errNoPcap = errors.New("write a capture of the flow: it has what no packet shows: TLS, a listener, a process, or a timeout")
+
+// WritePcap writes the flow as a capture file: what this host would have
+// captured, with a whole handshake for each connection that is not midlife, an
+// acknowledgement for each segment, and at the end of the flow a frame that is
+// about nothing, so that the file lasts as long as the flow.
+func WritePcap(w io.Writer, s *Section) error {
+	if !s.Pcap() {
+		return errNoPcap
+	}
+	p := wire{conns: make(map[*conn]*[2]uint32), closed: make(map[[2]netip.AddrPort]time.Duration)}
+	p.Writer = capturetest.On(&p.packets, layers.LinkTypeEthernet)
+	for i := range s.actions {
+		p.play(&s.actions[i])
+	}
+	p.Frame(Start.Add(s.end), nothing)
+	if err := p.packets.write(w); err != nil {
+		return fmt.Errorf("write a capture of the flow: %w", err)
+	}
+	return nil
+}
+
+// nothing is an ARP question about an address that no flow has.
+var nothing = slices.Concat(
+	[]byte("\xff\xff\xff\xff\xff\xff\x02\x00\x00\x00\x00\x01\x08\x06"), // Ethernet: to all, ARP
+	[]byte("\x00\x01\x08\x00\x06\x04\x00\x01"),                         // who has
+	[]byte("\x02\x00\x00\x00\x00\x01\xc0\x00\x02\xfe"),                 // 192.0.2.254, which asks,
+	[]byte("\x00\x00\x00\x00\x00\x00\xc0\x00\x02\xfe"),                 // itself
+	make([]byte, 18),
+)
+
+// packets are kept until all are there: a handshake begins before the event
+// that tells of it.
+type packets []captured
+
+type captured struct {
+	info  gopacket.CaptureInfo
+	bytes []byte
+}
+
+// WritePacket keeps one.
+func (p *packets) WritePacket(info gopacket.CaptureInfo, b []byte) error {
+	*p = append(*p, captured{info, bytes.Clone(b)})
+	return nil
+}
+
+// write writes the file, in order of time.
+func (p packets) write(w io.Writer) error {
+	slices.SortStableFunc(p, func(a, b captured) int {
+		return cmp.Compare(a.info.Timestamp.UnixNano(), b.info.Timestamp.UnixNano())
+	})
+	file := pcapgo.NewWriter(w)
+	if err := file.WriteFileHeader(1<<18, layers.LinkTypeEthernet); err != nil {
+		return err
+	}
+	for _, one := range p {
+		if err := file.WritePacket(one.info, one.bytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
