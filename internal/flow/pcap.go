@@ -3,18 +3,12 @@
 package flow
 
 import (
-	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"slices"
 	"time"
-
-	"github.com/gopacket/gopacket"
-	"github.com/gopacket/gopacket/layers"
-	"github.com/gopacket/gopacket/pcapgo"
 
 	"github.com/viaduct-project/viaduct/internal/capture/capturetest"
 )
@@ -30,13 +24,15 @@ func WritePcap(w io.Writer, s *Section) error {
 	if !s.Pcap() {
 		return errNoPcap
 	}
-	p := wire{conns: make(map[*conn]*[2]uint32), closed: make(map[[2]netip.AddrPort]time.Duration)}
-	p.Writer = capturetest.On(&p.packets, layers.LinkTypeEthernet)
+	p := wire{
+		Sorted: capturetest.NewSorted(),
+		conns:  make(map[*conn]*[2]uint32), closed: make(map[[2]netip.AddrPort]time.Duration),
+	}
 	for i := range s.actions {
 		p.play(&s.actions[i])
 	}
 	p.Frame(Start.Add(s.end), nothing)
-	if err := p.packets.write(w); err != nil {
+	if err := p.File(w); err != nil {
 		return fmt.Errorf("write a capture of the flow: %w", err)
 	}
 	return nil
@@ -50,35 +46,3 @@ var nothing = slices.Concat(
 	[]byte("\x00\x00\x00\x00\x00\x00\xc0\x00\x02\xfe"),                 // itself
 	make([]byte, 18),
 )
-
-// packets are kept until all are there: a handshake begins before the event
-// that tells of it.
-type packets []captured
-
-type captured struct {
-	info  gopacket.CaptureInfo
-	bytes []byte
-}
-
-// WritePacket keeps one.
-func (p *packets) WritePacket(info gopacket.CaptureInfo, b []byte) error {
-	*p = append(*p, captured{info, bytes.Clone(b)})
-	return nil
-}
-
-// write writes the file, in order of time.
-func (p packets) write(w io.Writer) error {
-	slices.SortStableFunc(p, func(a, b captured) int {
-		return cmp.Compare(a.info.Timestamp.UnixNano(), b.info.Timestamp.UnixNano())
-	})
-	file := pcapgo.NewWriter(w)
-	if err := file.WriteFileHeader(1<<18, layers.LinkTypeEthernet); err != nil {
-		return err
-	}
-	for _, one := range p {
-		if err := file.WritePacket(one.info, one.bytes); err != nil {
-			return err
-		}
-	}
-	return nil
-}

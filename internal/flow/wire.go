@@ -23,10 +23,10 @@ const (
 
 // wire turns actions into packets.
 type wire struct {
-	*capturetest.Writer
-	packets packets
-	conns   map[*conn]*[2]uint32                // sequence numbers of what each side sends next
-	closed  map[[2]netip.AddrPort]time.Duration // when, by local and remote address
+	*capturetest.Sorted // a handshake begins before the event that tells of it
+
+	conns  map[*conn]*[2]uint32                // sequence numbers of what each side sends next
+	closed map[[2]netip.AddrPort]time.Duration // when, by local and remote address
 }
 
 func (p *wire) next(c *conn) *[2]uint32 {
