@@ -37,6 +37,7 @@ type Core struct {
 	lost     report.Lost // what the core counts itself
 	source   Lost        // what the source counts
 	missed   uint64      // closes that only a recount found
+	now      event.Time  // newest that was heard of
 
 	tcp     map[uint64]*connection
 	flows   map[flowKey]*connection
@@ -116,6 +117,7 @@ func (c *Core) Handle(e *event.Event) {
 	if e.Kind == event.Data && e.Direction != event.In && e.Direction != event.Out {
 		return // bytes that went nowhere: the source is at fault, its own counters tell
 	}
+	c.now = max(c.now, e.Time)
 	c.rules.Advance(e.Time.Add(-timerSlack))
 	if e.Transport == event.UDP {
 		c.handleUDP(e)
@@ -144,7 +146,12 @@ func (c *Core) Handle(e *event.Event) {
 }
 
 // SetLost tells what the source has lost so far.
-func (c *Core) SetLost(l Lost) { c.source = l }
+func (c *Core) SetLost(l Lost) {
+	if l != c.source {
+		c.rules.World.LostAt = c.now
+	}
+	c.source = l
+}
 
 // Sizes returns how many entries each table holds.
 func (c *Core) Sizes() metrics.Sizes {

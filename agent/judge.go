@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/viaduct-project/viaduct/agent/dialog"
+	"github.com/viaduct-project/viaduct/agent/keepalive"
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/agent/transaction"
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -49,6 +50,12 @@ func (c *Core) judgeDialog(k rule.Kind, conn *connection, d event.Direction, t e
 }
 
 func (c *Core) judgeBeat(conn *connection, d event.Direction, t event.Time, b rule.Beat) {
+	switch b.Kind {
+	case keepalive.Ping, keepalive.Datagram, keepalive.StunRequest, keepalive.StunOther:
+		if !b.Again {
+			conn.Neg.Beat(d, t)
+		}
+	}
 	c.scene = rule.Scene{Now: t, Conn: &conn.Conn, Dir: d, Beat: b}
 	c.rules.Show(rule.Beaten, &c.scene)
 }

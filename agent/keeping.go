@@ -31,7 +31,7 @@ func (c *Core) keepAsked(conn *connection, d event.Direction, t event.Time, m *m
 	case tx != nil && tx.Binds != nil:
 		if o := &tx.Offer; o.KeepSeen || c.agreements.Registrations() > 0 {
 			o.Binding = registrationKey(tx)
-			c.agreements.Refreshing(o.Binding)
+			c.agreements.Refreshing(o.Binding, t)
 		}
 		return
 	case len(m.ToTag) == 0 || c.agreements.Len() == 0:

@@ -11,6 +11,7 @@ import (
 // Tick lets time pass: what has waited for longer than it may is given up. The
 // caller ticks about once a second; the result does not depend on how often.
 func (c *Core) Tick(now event.Time) {
+	c.now = max(c.now, now)
 	c.early.Expire(now)
 	for c.udp.oldest != nil && c.silent(c.udp.oldest, now) {
 	}

@@ -55,12 +55,16 @@ type Agreement struct {
 	Since     event.Time        // when it was last agreed: a registration's renewal
 	Moved     event.Time        // when it came to its connection from another one, 0 if it did not
 	Until     event.Time        // when it runs out by itself, 0 if only a message ends it
-	Renewing  bool              // a REGISTER for it has no final answer
+	Renewing  event.Time        // since when a REGISTER for it has no 2xx, 0 if none is under way
 	Elsewhere bool              // the dialog's requests go to another neighbour
+	Stranded  bool              // its connection had gone when it moved
 	Uses      uint32            // requests of the dialog, by the same side, since Moved
+	Kept      event.Time        // newest keep-alive on the present connection, 0 if there was none
+	Before    event.Time        // the one before that
 
 	key          uint64 // of the registration or dialog
 	to           Neighbour
+	tx           uint64 // that made it
 	early        uint64 // INVITE's transaction, while no 2xx confirmed the dialog
 	state        *State // of its connection, nil if that is gone
 	same         *Agreement
@@ -115,11 +119,9 @@ const (
 	Gone                        // the connection is closed
 )
 
-// Past is an agreement that is over.
+// Past is how an agreement ended, or left a connection.
 type Past struct {
-	Why     Why
-	At      event.Time
-	Scope   Scope
-	Seconds uint32
-	From    message.Label
+	Why Why // 0: there was none
+	At  event.Time
+	*Agreement
 }

@@ -41,9 +41,11 @@ func (tb *Agreements) Has(key uint64) bool { return tb.byKey[key] != nil }
 
 // Refreshing notes that a REGISTER for the registration was sent: until it is
 // answered the agreement is neither here nor there.
-func (tb *Agreements) Refreshing(key uint64) {
+func (tb *Agreements) Refreshing(key uint64, t event.Time) {
 	for a := tb.byKey[key]; a != nil; a = a.same {
-		a.Renewing = true
+		if a.Renewing == 0 {
+			a.Renewing = t
+		}
 	}
 }
 
@@ -61,10 +63,8 @@ func (tb *Agreements) Follow(key uint64, d event.Direction, s *State, to Neighbo
 		stands = stands || a.Stands(t)
 		a.Uses++
 		if a.state != s {
-			tb.detach(a, Left, t)
-			a.Moved, a.Uses = t, 1
-			tb.attach(a, s)
-			a.enqueue(&tb.held)
+			a.Stranded = a.state == nil
+			tb.move(a, s, t)
 		}
 	}
 	return stands
@@ -212,7 +212,15 @@ func (tb *Agreements) detach(a *Agreement, why Why, t event.Time) {
 		k.Answer, k.Seconds, k.Until = Refused, 0, 0
 	}
 	s.keep[index(a.By)] = k
-	s.past[index(a.By)] = Past{why, t, a.Scope, a.Seconds, a.From}
+	s.past[index(a.By)] = Past{why, t, a}
+}
+
+// move takes a to the connection of s.
+func (tb *Agreements) move(a *Agreement, s *State, t event.Time) {
+	tb.detach(a, Left, t)
+	a.Moved, a.Uses, a.Kept, a.Before = t, 1, 0, 0
+	tb.attach(a, s)
+	a.enqueue(&tb.held)
 }
 
 func (tb *Agreements) unlink(a *Agreement) {

@@ -75,12 +75,10 @@ func (tb *Agreements) registered(r *Reply, value uint32, ok bool) bool {
 	if fresh {
 		a = &Agreement{By: r.Dir, Scope: ScopeRegistration, First: r.At, key: r.Offer.Binding}
 	} else if a.state != r.State {
-		tb.detach(a, Left, r.At)
-		tb.attach(a, r.State)
-		a.Moved = r.At
+		tb.move(a, r.State, r.At)
 	}
 	a.Since, a.Until, a.Seconds, a.to = r.At, r.Until, value, r.To
-	a.From, a.FlowTimer, a.Renewing = r.Offer.Label, r.Msg.FlowTimer, false
+	a.From, a.FlowTimer, a.Renewing = r.Offer.Label, r.Msg.FlowTimer, 0
 	if fresh {
 		tb.add(a, r.State)
 	} else {
@@ -98,13 +96,16 @@ func (tb *Agreements) dialog(r *Reply, value uint32, ok bool) bool {
 	agreed := false
 	if a := tb.find(r.Dialog, r.Dir, r.To); a != nil && r.Dialog != 0 {
 		agreed = true
+		if ok && a.tx != r.Tx {
+			o.Agreed = a
+		}
 		if a.early == r.Tx && success {
 			a.early, a.Until = 0, 0
 		}
 	} else if ok && r.Dialog != 0 && r.State != nil && (success || !final) {
 		agreed = true
 		a := &Agreement{By: r.Dir, Scope: ScopeDialog, Seconds: value, FlowTimer: m.FlowTimer, From: o.Label,
-			First: r.At, Since: r.At, key: r.Dialog, to: r.To}
+			First: r.At, Since: r.At, key: r.Dialog, to: r.To, tx: r.Tx}
 		switch {
 		case forms && !final:
 			a.early, a.Until = r.Tx, r.At.Add(ringing)

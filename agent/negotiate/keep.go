@@ -94,13 +94,9 @@ type Duty struct {
 // Owes returns what the sender of direction d owes at t: the tightest of the
 // agreements, for as long as the longest. ok is false if it owes nothing.
 func (s *State) Owes(d event.Direction, t event.Time) (duty Duty, ok bool) {
-	var tightest *Agreement
 	for a := range s.Live(d, t) {
-		if a.Renewing || a.Elsewhere {
+		if a.Renewing != 0 || a.Elsewhere {
 			continue
-		}
-		if tightest == nil || a.tighter(tightest) {
-			tightest = a
 		}
 		switch {
 		case !ok:
@@ -113,9 +109,37 @@ func (s *State) Owes(d event.Direction, t event.Time) (duty Duty, ok bool) {
 		ok = true
 	}
 	if ok {
-		duty.Seconds, duty.Since = tightest.Seconds, tightest.Began()
+		a := s.Tightest(d, t)
+		duty.Seconds, duty.Since = a.Seconds, a.Began()
 	}
 	return duty, ok
+}
+
+// Tightest returns the agreement that asks for the most frequent keep-alives in
+// direction d at t, or nil. One that a REGISTER of that very moment renews
+// counts still.
+func (s *State) Tightest(d event.Direction, t event.Time) (tightest *Agreement) {
+	for a := range s.Live(d, t) {
+		if (a.Renewing == 0 || a.Renewing == t) && !a.Elsewhere && (tightest == nil || a.tighter(tightest)) {
+			tightest = a
+		}
+	}
+	return tightest
+}
+
+// Keeping says whether there are agreements on the connection at all.
+func (s *State) Keeping() bool { return s != nil && s.agreements != nil }
+
+// Beat notes a keep-alive that went in direction d.
+func (s *State) Beat(d event.Direction, t event.Time) {
+	if s == nil {
+		return
+	}
+	for a := s.agreements; a != nil; a = a.next {
+		if a.By == d {
+			a.Before, a.Kept = a.Kept, t
+		}
+	}
 }
 
 // Past returns how the latest agreement of the direction ended that was over
@@ -127,7 +151,7 @@ func (s *State) Past(d event.Direction, t event.Time) (p Past) {
 	p = s.past[index(d)]
 	for a := s.agreements; a != nil; a = a.next {
 		if a.By == d && !a.Stands(t) && a.Until >= p.At {
-			p = Past{Expired, a.Until, a.Scope, a.Seconds, a.From}
+			p = Past{Expired, a.Until, a}
 		}
 	}
 	return p

@@ -35,9 +35,10 @@ type Offer struct {
 	InDialog    bool   // the request has a To tag
 	KeepSeen    bool   // keep in whatever form, also where it is no offer
 	KeepBare    bool
-	KeepValued  bool // keep=N in a request: an offer whose answer proves nothing
-	KeepLower   bool // a Via below the topmost has keep with a value
-	Repeats     bool // keep for a dialog for which it is agreed, RFC 6223 section 4.3
+	KeepValued  bool       // keep=N in a request: an offer whose answer proves nothing
+	KeepLower   bool       // a Via below the topmost has keep with a value
+	Agreed      *Agreement // that another transaction had made for the dialog when this one was answered with a value
+	Repeats     bool       // keep for a dialog for which it is agreed, RFC 6223 section 4.3
 	Alias       bool
 	Port        uint16 // of the sent-by, 0 if it names none
 	Outbound    bool   // REGISTER with reg-id and +sip.instance

@@ -92,8 +92,14 @@ func (s *State) Beats(d event.Direction, t event.Time) (b Beats) {
 	if s == nil || d == 0 {
 		return b
 	}
-	if duty, ok := s.Owes(d, t); ok {
-		b.Keep, b.Seconds = true, duty.Seconds
+	var tightest *Agreement
+	for a := range s.Live(d, t) {
+		if tightest == nil || a.tighter(tightest) {
+			tightest = a
+		}
+	}
+	if tightest != nil {
+		b.Keep, b.Seconds = true, tightest.Seconds
 	}
 	o := &s.Outbound
 	if o.By != d || !o.Direct || o.At == 0 || o.over(t) {

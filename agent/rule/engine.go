@@ -31,6 +31,7 @@ type Engine struct {
 	timers timers
 	habits map[habit]int
 	judged []*Rule
+	byID   map[string]*bound
 }
 
 // Kind of a check.
@@ -61,7 +62,7 @@ const maxHabits = 100_000
 // NewEngine returns an Engine for the rules of the families, which keeps at
 // most limit findings.
 func NewEngine(w *World, families []Family, limit int) *Engine {
-	e := &Engine{World: w, Findings: newFindings(limit), habits: make(map[habit]int)}
+	e := &Engine{World: w, Findings: newFindings(limit), habits: make(map[habit]int), byID: make(map[string]*bound)}
 	for i := range families {
 		f := &families[i]
 		var mine any
@@ -71,7 +72,9 @@ func NewEngine(w *World, families []Family, limit int) *Engine {
 		e.bind(&bound{mine: mine}, &f.Watch)
 		for j := range f.Rules {
 			r := &f.Rules[j]
-			e.bind(&bound{r, mine}, &r.Check)
+			b := &bound{r, mine}
+			e.byID[r.ID] = b
+			e.bind(b, &r.Check)
 			if r.Standing == Judged || r.Standing == ByPolicy {
 				e.judged = append(e.judged, r)
 			}

@@ -89,6 +89,14 @@ func (x *Scene) RaiseFor(cause uint64, s Severity, party event.Side, evidence st
 	})
 }
 
+// For returns x as the rule with the id sees it, to raise that rule: one look at
+// the state of a family may find what several of its rules are about.
+func (x *Scene) For(id string) *Scene {
+	other := *x
+	other.rule = x.engine.byID[id]
+	return &other
+}
+
 // After calls f when d has passed since Now, with a Scene that has the same
 // connection and nothing else. Whatever f depends on may have changed by then:
 // the connection may be closed. Set one timer per thing that is watched and

@@ -7,6 +7,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/fact"
 	"github.com/viaduct-project/viaduct/agent/registration"
 	"github.com/viaduct-project/viaduct/agent/transaction"
+	"github.com/viaduct-project/viaduct/internal/event"
 )
 
 // World is what checks may look up beyond the connection at hand.
@@ -23,6 +24,7 @@ type World struct {
 	// side opened, newest first seen, or nil. It may have closed since.
 	Reverse func(*fact.Conn) *fact.Conn
 	Profile Profile
+	LostAt  event.Time // when the source last said that it had lost something, 0 if it never did
 }
 
 // Profile adapts the rules to a site. The zero value judges by the documents.
