@@ -10,12 +10,15 @@ import (
 	"github.com/viaduct-project/viaduct/agent/internal/model"
 	"github.com/viaduct-project/viaduct/agent/internal/script"
 	"github.com/viaduct-project/viaduct/agent/report"
+	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
 
 // behold lets a core watch a world for so many steps.
 func behold(cfg model.Config, steps int) (*model.World, *report.Report) {
-	c := New(Config{Started: script.Start})
+	// The two share one connection without having agreed on it, as a provider
+	// and its clients do.
+	c := New(Config{Started: script.Start, Profile: rule.Profile{NAT: cfg.Transport != event.UDP}})
 	var ticked event.Time
 	w := model.New(cfg, func(e *event.Event) {
 		if e.Time.Sub(ticked) >= time.Second {

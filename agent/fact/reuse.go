@@ -15,6 +15,16 @@ func (c *Conn) AliasBy() event.Side {
 	return c.Initiator
 }
 
+// AliasPort is the port that the alias is good for, with the source address of
+// the side that offered it: its sent-by's, or the default one (RFC 5923
+// section 8.2).
+func (c *Conn) AliasPort() uint16 {
+	if c.Neg == nil || c.Neg.Alias.Port == 0 {
+		return 5061
+	}
+	return c.Neg.Alias.Port
+}
+
 // PersistentBy is the side that offered to keep this connection by
 // draft-jain-sipping-persistent-conn-reqs: the originator. It is Unknown where
 // nobody did. The rules of the draft judge such connections' ends.
@@ -23,4 +33,24 @@ func (c *Conn) PersistentBy() event.Side {
 		return event.Unknown
 	}
 	return c.Initiator
+}
+
+// Dropped says that one side ended the connection by a decision of its own, as
+// far as can be seen: all of it was seen, no message was malformed (which
+// leaves a stream only to be closed), and neither a failing network nor the
+// end of a process explains it.
+func (c *Conn) Dropped() bool {
+	return c.EndedAt != 0 && c.By != event.Unknown && (c.How == event.FIN || c.How == event.RST) &&
+		c.Whole() && !c.Exiting && c.Messages.Malformed == 0
+}
+
+// Acceptor is the side that did not open the connection.
+func (c *Conn) Acceptor() event.Side {
+	switch c.Initiator {
+	case event.Local:
+		return event.Remote
+	case event.Remote:
+		return event.Local
+	}
+	return event.Unknown
 }

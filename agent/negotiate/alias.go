@@ -17,6 +17,7 @@ import (
 // Over anything but TLS the parameter has no meaning, whatever the state.
 type Alias struct {
 	By       event.Direction // of the requests that offer; 0 if none
+	At       event.Time      // of the first one
 	From     message.Label
 	Port     uint16 // that the offer's sent-by names, 0 if none; with the source address it is what the alias is good for
 	Used     bool
@@ -24,9 +25,9 @@ type Alias struct {
 	Reversed bool // the other side opened a connection of its own after the offer
 }
 
-func (a *Alias) offered(d event.Direction, o *Offer) {
+func (a *Alias) offered(d event.Direction, t event.Time, o *Offer) {
 	if a.By == 0 {
-		a.By, a.From, a.Port = d, o.Label, o.Port
+		a.By, a.At, a.From, a.Port = d, t, o.Label, o.Port
 	}
 }
 

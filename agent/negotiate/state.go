@@ -36,7 +36,7 @@ func (s *State) Offered(d event.Direction, t event.Time, o *Offer) {
 		s.keep[index(d)] = Keep{Offered: true, Scope: o.scope(), From: o.Label, call: o.Call}
 	}
 	if o.Alias {
-		s.Alias.offered(d, o)
+		s.Alias.offered(d, t, o)
 	}
 	if o.Outbound && s.Outbound.By == 0 {
 		s.Outbound.By, s.Outbound.From = d, o.Label

@@ -32,6 +32,10 @@ type Profile struct {
 	NAT      bool // peers are behind NATs, as clients of a provider are: reuse without agreement is expected
 	Draft01  bool // the persistent-connection draft's version 01 binds in full
 	Swamping Swamping
+	// MaxPersistent is how many connections one peer may keep here by an offer
+	// of persistent, 0 for any number.
+	MaxPersistent int
+	Domains       []string // that this host serves, if it is a virtual server for several
 }
 
 // Swamping is when a peer opens too many connections; zero judges nothing.

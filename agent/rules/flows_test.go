@@ -134,6 +134,10 @@ func profile(t *testing.T, s *flow.Section) (p rule.Profile) {
 			p.Draft01 = true
 		case "swamping":
 			p.Swamping.PerMinute = n
+		case "persistent":
+			p.MaxPersistent = n
+		case "domains":
+			p.Domains = strings.Split(value, ",")
 		default:
 			t.Fatalf("profile %s: not known", word)
 		}

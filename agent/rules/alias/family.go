@@ -19,6 +19,14 @@ func Family() rule.Family {
 		Note:  note.Alias,
 		Name:  "RFC 5923: alias",
 		Flows: flows,
-		Rules: []rule.Rule{},
+		Watch: rule.Check{Opened: opened, Request: request, Ended: ended, Closed: closed},
+		New:   newMind,
+		Rules: []rule.Rule{
+			noTLS, flag, originatorDrops, clientCertificate, serverIdentity, otherTarget, otherIdentity, plainTCP,
+			unfinished, afterClose, policy, outlives, anyPort, servers, noCertificate, withKeep,
+			acceptorDrops, secondConnection, unheard, noListener, unconfirmed, echo, rejected, oldPort, deadConnection,
+			lateAck, forwardIdentity, hostedDomains, virtualTCP, certificateRequest, afterAlert, closureAlert, lowerVias,
+			serverName,
+		},
 	}
 }

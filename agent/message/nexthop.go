@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package message
+
+import "github.com/viaduct-project/viaduct/sipparse"
+
+// NextHop is the URI that the sender of the request with the given head had to
+// resolve: that of the first Route, else the Request-URI (RFC 3261 section
+// 8.1.2). ok is false if there is none that can be read. It reads the head
+// anew, so it is for requests that are worth it. Its byte slices point into
+// head.
+func NextHop(head []byte) (uri sipparse.URIParts, ok bool) {
+	var p sipparse.Parser
+	start, err := p.Start(head)
+	if err != nil || !start.Request {
+		return uri, false
+	}
+	for p.Next() {
+		h := p.Field()
+		if h.ID != sipparse.HeaderRoute {
+			continue
+		}
+		var a sipparse.Address
+		if list := h.Addresses(); list.Next(&a) {
+			return a.URIParts, len(a.Host) > 0
+		}
+	}
+	sipparse.ParseURI(start.URI, &uri)
+	return uri, len(uri.Host) > 0
+}
+
+// FromHost is the host of the URI in From, nil if there is none.
+func FromHost(head []byte) []byte {
+	var p sipparse.Parser
+	if _, err := p.Start(head); err != nil {
+		return nil
+	}
+	for p.Next() {
+		if h := p.Field(); h.ID == sipparse.HeaderFrom {
+			var a sipparse.Address
+			h.Address(&a)
+			return a.Host
+		}
+	}
+	return nil
+}
