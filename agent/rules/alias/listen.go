@@ -18,7 +18,7 @@ var noListener = rule.Rule{
 	Fault:    "client (originator)",
 	Asks:     "Offering alias does not replace listening: the client goes on taking connections at the port of its sent-by, 5061 if it has none.",
 	Broken:   "alias is offered, and nothing listens at the address that the Via names",
-	Silent:   "For this host: if its listening sockets are not known, or the sent-by is another address than the connection's. For the peer: unless a connection to the sent-by was refused; what is not answered may be a firewall. The profile nat makes it info for a sent-by that names the port of the connection itself.",
+	Silent:   "For this host: if its listening sockets are not known, if the port is not one that is watched for SIP, or if the sent-by is another address than the connection's. For the peer: unless a connection to the sent-by was refused; what is not answered may be a firewall. The profile nat makes it info for a sent-by that names the port of the connection itself.",
 	Check:    rule.Check{Request: nobodyListens, Closed: refused},
 }
 
@@ -56,7 +56,7 @@ func nobodyListens(x *rule.Scene) {
 		return
 	}
 	port := c.AliasPort()
-	if !x.Listeners.Known(c.NetNS) || x.Listeners.At(c.NetNS, true, port) || !ownAddress(x, c.Local.Addr()) {
+	if !watchedPort(x, port) || x.Listeners.At(c.NetNS, true, port) || !ownAddress(x, c.Local.Addr()) {
 		return
 	}
 	s := rule.Violation
@@ -64,6 +64,13 @@ func nobodyListens(x *rule.Scene) {
 		s = rule.Info
 	}
 	x.RaiseAs(s, event.Local, "Via: %s; nothing listens at port %d", x.Msg.Via.Raw, port)
+}
+
+// watchedPort says whether a listener at the port would be known: those at the
+// standard ports are, and others if this host serves UDP there.
+func watchedPort(x *rule.Scene, port uint16) bool {
+	return x.Listeners.Known(x.Conn.NetNS) &&
+		(port == 5060 || port == 5061 || x.Listeners.At(x.Conn.NetNS, false, port))
 }
 
 // refused judges the peer: it reset what it had asked for.
