@@ -5,7 +5,7 @@ GOFLAGS_BUILD = -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 # A static binary: it runs in any container and any distribution.
 export CGO_ENABLED ?= 0
 
-.PHONY: help build demo test check setup generate check-generated lint test-go test-bench-module fuzz fuzz-long test-kernels bench bench-sipparse install clean
+.PHONY: help build demo test check setup generate check-generated lint test-go test-bench-module fuzz fuzz-long test-kernels interop bench bench-sipparse install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -34,6 +34,7 @@ lint: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l agent bpf cmd exporter internal sipparse bench)" || { gofmt -l agent bpf cmd exporter internal sipparse bench; echo "lint: run gofmt -w on these" >&2; exit 1; }
 	go vet ./...
 	go vet -tags kernels ./internal/kernels/...
+	go vet -tags interop ./internal/interop
 	go tool staticcheck ./...
 
 # One package at a time: several load probes and make traffic on the same host.
@@ -55,6 +56,11 @@ fuzz-long: ## the parser's fuzz targets for an hour
 test-kernels: ## boot other kernels under qemu, load everything, play calls
 	scripts/kernels.sh
 	go test -count=1 -tags kernels ./internal/kernels/...
+
+# The cases wait for timers of up to two minutes, side by side.
+interop: ## real SIP programs, and what docs/interop.md says of them (root, Debian)
+	scripts/setup-interop.sh
+	go test -count=1 -tags interop -parallel 64 -timeout 10m ./internal/interop
 
 bench: build ## what viaduct costs on this host (root, quiet machine)
 	go run ./internal/benchmark bin/viaduct

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build interop
+
+package interop
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/viaduct-project/viaduct/internal/live"
+)
+
+const page = "../../docs/interop.md"
+
+// watched is the one observation that sees all cases. They run side by side.
+var watched *live.Watch
+
+// proven are the numbers of the facts that a test has found true.
+var proven struct {
+	sync.Mutex
+	facts []string
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "interop:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	lock, err := os.Create(filepath.Join(os.TempDir(), "viaduct-interop.lock"))
+	if err != nil {
+		return 0, err
+	}
+	defer lock.Close()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return 0, fmt.Errorf("another run uses the same addresses: %w", err)
+	}
+	if watched, err = live.Start(live.Options{}); err != nil {
+		return 0, err
+	}
+	defer watched.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- watched.Run(ctx) }()
+	code = m.Run()
+	cancel()
+	if err := <-ended; err != nil {
+		return 0, err
+	}
+	if err := keepReport(); err != nil {
+		return 0, err
+	}
+	if code != 0 {
+		return code, nil
+	}
+	return code, comparePage(flag.Lookup("test.run").Value.String() == "")
+}
+
+// keepReport writes viaduct's own report of the run where INTEROP_REPORT says.
+func keepReport() error {
+	name := os.Getenv("INTEROP_REPORT")
+	if name == "" {
+		return nil
+	}
+	if err := watched.Finish(); err != nil {
+		return err
+	}
+	file, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return watched.Report().WriteJSON(file)
+}
+
+var factInPage = regexp.MustCompile(`(?m)^\| ([A-Z]\d+) \|`)
+
+// comparePage wants the page to hold every fact that was proven and, after a
+// run of all tests, no other.
+func comparePage(complete bool) error {
+	text, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	var written []string
+	for _, m := range factInPage.FindAllSubmatch(text, -1) {
+		if slices.Contains(written, string(m[1])) {
+			return fmt.Errorf("%s has %s twice", page, m[1])
+		}
+		written = append(written, string(m[1]))
+	}
+	for _, fact := range proven.facts {
+		if !slices.Contains(written, fact) {
+			return fmt.Errorf("%s lacks %s, which was proven", page, fact)
+		}
+	}
+	for _, fact := range written {
+		if complete && !slices.Contains(proven.facts, fact) {
+			return fmt.Errorf("%s states %s, which no test has proven", page, fact)
+		}
+	}
+	return nil
+}
