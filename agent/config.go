@@ -5,6 +5,7 @@ package agent
 import (
 	"time"
 
+	"github.com/viaduct-project/viaduct/agent/policy"
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
@@ -28,6 +29,7 @@ type Config struct {
 	FlowTimeout time.Duration // silence that ends a UDP flow: 5 minutes
 
 	Profile rule.Profile
+	Policy  *policy.Policy // nil: one peer, other, that is observed
 }
 
 // Lost is what the source of the events lost before the core could see it.
@@ -42,6 +44,10 @@ type Lost struct {
 }
 
 func (c Config) withDefaults() Config {
+	if c.Policy == nil {
+		c.Policy = &policy.Policy{Fallback: policy.Peer{Name: policy.Other, Persistent: policy.Persistent{MaxConnections: -1}}}
+		c.Policy.Compile()
+	}
 	if c.Source == "" {
 		c.Source = "live"
 	}

@@ -137,6 +137,7 @@ func (c *Core) Handle(e *event.Event) {
 	case event.Owner:
 		if conn := c.tcp[e.Socket]; conn != nil {
 			conn.setOwner(e)
+			c.place(conn)
 		}
 	case event.Figures:
 		if conn := c.tcp[e.Socket]; conn != nil {

@@ -18,6 +18,7 @@ import (
 // them.
 
 func (c *Core) judge(k rule.Kind, conn *connection, t event.Time) {
+	c.place(conn)
 	if c.rules.Wants(k) {
 		c.scene = rule.Scene{Now: t, Conn: &conn.Conn}
 		c.rules.Show(k, &c.scene)

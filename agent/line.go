@@ -21,7 +21,7 @@ func (conn *connection) report(now event.Time) report.Connection {
 		Transport:    transportNames[conn.Transport],
 		Local:        conn.Local.String(),
 		Remote:       conn.Remote.String(),
-		Peer:         otherPeer,
+		Peer:         conn.Row.Name,
 		Initiator:    conn.sideName(conn.Initiator),
 		Opened:       instant(conn.OpenedAt),
 		Closed:       instant(conn.ClosedAt),
@@ -36,10 +36,7 @@ func (conn *connection) report(now event.Time) report.Connection {
 		Incomplete:    conn.Incomplete,
 		Findings:      []int{},
 	}
-	owner := conn.Owner
-	if owner.PID == 0 && conn.sock != nil {
-		owner = conn.sock.owner
-	}
+	owner := conn.owner()
 	if owner.PID != 0 {
 		line.Process = &report.Process{PID: owner.PID, Name: owner.Name}
 	}

@@ -129,9 +129,13 @@ func (c *Core) newRequest(conn *connection, d event.Direction, t event.Time, m *
 	if o.Any() {
 		c.negotiating(conn, t).Offered(d, t, o)
 	}
-	if d == event.In && !conn.joined {
-		c.learnSentBy(conn, m)
+	if d == event.In {
+		c.named(conn, m)
+		if !conn.joined {
+			c.learnSentBy(conn, m)
+		}
 	}
+	c.place(conn)
 }
 
 func (c *Core) response(conn *connection, d event.Direction, t event.Time, m *message.Message) {

@@ -14,6 +14,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/negotiate"
 	"github.com/viaduct-project/viaduct/agent/note"
 	"github.com/viaduct-project/viaduct/agent/peer"
+	"github.com/viaduct-project/viaduct/agent/policy"
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
@@ -57,6 +58,9 @@ type Conn struct {
 	Neg   *negotiate.State // nil if nothing was offered
 	Alive *keepalive.State // nil if there were no keep-alives
 	Peer  *peer.Peer       // nil once retired
+
+	Row    *policy.Peer // of the operator's policy, never nil
+	SentBy string       // host in the Via of the peer's requests, if the policy asks for it
 
 	Notes *note.Pad // of the rules
 

@@ -14,11 +14,16 @@ import (
 type index struct {
 	table bart.Table[[]int32] // rows by CIDR
 	any   []int32             // rows without one
+
+	sentBy bool // a row asks for it
 }
 
 // Compile makes the policy ready for Of.
 func (p *Policy) Compile() {
 	p.index = index{}
+	for i := range p.Peers {
+		p.index.sentBy = p.index.sentBy || len(p.Peers[i].Match.SentBy) > 0
+	}
 	for i := range p.Peers {
 		row := int32(i)
 		if len(p.Peers[i].Match.CIDRs) == 0 {
@@ -29,6 +34,9 @@ func (p *Policy) Compile() {
 		}
 	}
 }
+
+// AsksForSentBy says whether any row is matched by the sent-by name.
+func (p *Policy) AsksForSentBy() bool { return p.index.sentBy }
 
 // candidates are the rows whose address fits, in order.
 func (x *index) candidates(a netip.Addr) []int32 {
