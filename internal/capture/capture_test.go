@@ -205,6 +205,11 @@ func TestDuplicates(t *testing.T) {
 			d[4], d[5] = 0, 0
 			w.IP(start, d)
 			w.IP(start.Add(10*time.Microsecond), d)
+		}, 1},
+		{"no identification, later", layers.LinkTypeEthernet, func(w *capturetest.Writer, d []byte) {
+			d[4], d[5] = 0, 0
+			w.IP(start, d)
+			w.IP(start.Add(2*time.Millisecond), d)
 		}, 2},
 		{"sent again", layers.LinkTypeEthernet, func(w *capturetest.Writer, d []byte) {
 			w.IP(start, d)

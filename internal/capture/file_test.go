@@ -195,8 +195,7 @@ func FuzzRead(f *testing.F) {
 
 // checker wants of events what the core relies on.
 type checker struct {
-	t    *testing.T
-	last event.Time
+	t *testing.T
 }
 
 func (c *checker) Tick(event.Time) {}

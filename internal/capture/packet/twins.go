@@ -57,14 +57,14 @@ func (t *twins) seen(ip *datagram, where place, now event.Time) bool {
 	return false
 }
 
-// within says whether two packets with the same content are one. Without an
-// identification, as in IPv6, an equal one may have been sent again, if it was
-// seen at the same place.
+// within says whether two packets with the same content are one. Many have no
+// identification of their own (IPv6, what Linux sends with DF set), so one that
+// was really sent twice within a millisecond counts as one too.
 func within(apart time.Duration, a, b place, ip *datagram) bool {
-	if a != b {
+	if a != b || a.vague && ip.id != 0 {
 		return apart <= twinWait
 	}
-	return apart <= twinWaitHere && (a.vague || ip.id != 0)
+	return apart <= twinWaitHere
 }
 
 func (t *twins) key(ip *datagram) uint64 {
