@@ -50,6 +50,8 @@ type half struct {
 	stream.Reassembler
 	framer sipparse.Framer
 	last   event.Time // newest bytes, while the framer holds a decision
+	lined  bool       // the newest chunk ended a line
+	inside int64      // end of the newest CRLF CRLF that came by itself, after whole lines, inside a message; 0 if there is none
 }
 
 // known returns the connection that f is a part of, nil if it is retired.

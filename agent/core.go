@@ -101,6 +101,7 @@ func New(cfg Config) *Core {
 		Txs: c.txs, Dialogs: c.dialogs, Bindings: c.bound, Outgoing: c.outgoing, Listeners: c.listeners,
 		Ends: c.ends, Reverse: c.reverse, Profile: cfg.Profile,
 	}, rules.Catalogue(), cfg.MaxFindings)
+	c.rules.Settle = c.settleFor
 	options := sipparse.FramerOptions{MaxMessage: cfg.MaxMessage, DropBody: true}
 	c.framing[0] = options
 	options.Resync = true

@@ -113,14 +113,17 @@ func (c *Core) pull(conn *connection, d event.Direction, t event.Time, cursor *s
 		if chunk.Gap > 0 {
 			c.countGap(conn, d, chunk.Gap)
 			h.framer.Gap(chunk.Gap)
+			h.lined = false
 		} else {
 			conn.add(d, len(chunk.Data))
+			h.lines(chunk.Data)
 			h.framer.Push(chunk.Data)
 		}
 		c.items(conn, d, t)
 	}
 	h.framer.Push(nil) // lets go of the payload
 	_, hole := h.Waiting()
+	conn.Hole[index(d)] = hole
 	if moved {
 		h.last = 0
 		if !h.framer.AtBoundary() && !h.framer.InMessage() {
@@ -131,6 +134,15 @@ func (c *Core) pull(conn *connection, d event.Direction, t event.Time, cursor *s
 		conn.queued = true
 		c.waiting = append(c.waiting, conn)
 	}
+}
+
+// lines looks for a ping inside a message: a chunk of its own, behind a whole
+// line. A writer that ends a head like that has one CRLF to add, not two.
+func (h *half) lines(b []byte) {
+	if len(b) == 4 && string(b) == "\r\n\r\n" && h.lined && h.framer.InMessage() {
+		h.inside = h.framer.Offset() + 4
+	}
+	h.lined = len(b) >= 2 && b[len(b)-2] == '\r' && b[len(b)-1] == '\n'
 }
 
 // settle decides what the framer holds: the peer has paused.
@@ -149,6 +161,9 @@ func (c *Core) items(conn *connection, d event.Direction, t event.Time) {
 	for h.framer.Next(&item) {
 		switch item.Kind {
 		case sipparse.ItemMessage:
+			if item.Offset >= h.inside && item.Code == sipparse.CodeNone {
+				h.inside = 0
+			}
 			c.framed(conn, d, t, &item)
 		case sipparse.ItemPing:
 			c.ping(conn, d, t)

@@ -63,5 +63,8 @@ func (c *Core) judgeBeat(conn *connection, d event.Direction, t event.Time, b ru
 
 func (c *Core) judgeDefect(conn *connection, d event.Direction, t event.Time, item *sipparse.Item) {
 	c.scene = rule.Scene{Now: t, Conn: &conn.Conn, Dir: d, Item: item}
+	if conn.streams != nil {
+		c.scene.Inside = conn.streams[index(d)].inside
+	}
 	c.rules.Show(rule.Defect, &c.scene)
 }

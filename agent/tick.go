@@ -5,6 +5,7 @@ package agent
 import (
 	"time"
 
+	"github.com/viaduct-project/viaduct/agent/fact"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
 
@@ -13,6 +14,8 @@ import (
 func (c *Core) Tick(now event.Time) {
 	c.now = max(c.now, now)
 	c.early.Expire(now)
+	late := now.Add(-timerSlack)
+	c.rules.Advance(late) // first: what is given up below is given up later than the timers are due
 	for c.udp.oldest != nil && c.silent(c.udp.oldest, now) {
 	}
 	for conn := c.closing.oldest; conn != nil && now.Sub(conn.ClosedAt) >= linger; conn = c.closing.oldest {
@@ -84,4 +87,16 @@ func (c *Core) expireStreams(conn *connection, now event.Time) bool {
 		waits = waits || hole || h.last != 0
 	}
 	return waits
+}
+
+// settleFor decides what is held of one connection, before a rule judges what
+// did not happen on it: a single CRLF, for one. A flow that fell silent ends.
+func (c *Core) settleFor(f *fact.Conn, now event.Time) {
+	if f.Transport == event.UDP {
+		c.flow(flowKey{f.Socket, f.Remote}, now)
+		return
+	}
+	if conn := c.tcp[f.Socket]; conn != nil && &conn.Conn == f && conn.queued && conn.streams != nil {
+		c.expireStreams(conn, now)
+	}
 }

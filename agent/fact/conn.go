@@ -43,12 +43,13 @@ type Conn struct {
 	By        event.Side // who ended it
 	How       event.How
 
-	MidLife     bool // older than the observation, as far as is known
-	Established bool // its opening was seen
-	Failed      bool // a connect that failed
-	Incomplete  bool // bytes were lost
-	Sideless    bool // which end is this host's is not known: Local is the initiator, or who sent first
-	Exiting     bool // its process was exiting, or giving up its listeners, when it closed the connection
+	MidLife     bool    // older than the observation, as far as is known
+	Established bool    // its opening was seen
+	Failed      bool    // a connect that failed
+	Incomplete  bool    // bytes were lost
+	Hole        [2]bool // by direction: bytes are missing so far; a segment may yet bring them
+	Sideless    bool    // which end is this host's is not known: Local is the initiator, or who sent first
+	Exiting     bool    // its process was exiting, or giving up its listeners, when it closed the connection
 
 	Messages   report.Messages
 	Sent       class.Requests
@@ -71,6 +72,10 @@ type Conn struct {
 // Whole says that all of the connection was seen: rules that need its
 // beginning, or every byte of it, judge only such ones.
 func (c *Conn) Whole() bool { return !c.MidLife && !c.Incomplete }
+
+// Missing says that bytes were lost or are missing so far: whoever judges what
+// did not happen has to wait or be silent.
+func (c *Conn) Missing() bool { return c.Incomplete || c.Hole[0] || c.Hole[1] }
 
 // LastMessage is when the last SIP message went either way, 0 if none did.
 func (c *Conn) LastMessage() event.Time { return max(c.LastSIP[0], c.LastSIP[1]) }

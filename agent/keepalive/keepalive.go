@@ -43,13 +43,13 @@ const outstanding = 4
 type Side struct {
 	Pings, Pongs, Stun, Answers uint32
 	Last                        event.Time // newest keep-alive, 0 if none; a Binding request by its first copy
-	Missed                      event.Time // when the newest ping was sent that got no pong in time, 0 if none
 	stunID                      [12]byte   // the newest Binding request's
 	stunAnswered                bool
 	waiting                     uint8
 	sent                        [outstanding]event.Time // of the pings that wait for a pong
 	stunAt                      event.Time              // of a Binding request that waits
 	copied                      event.Time              // newest copy of it
+	missed                      event.Time              // newest ping that was given up
 }
 
 // State is what one connection's two ends sent. The zero value is ready.
@@ -65,15 +65,16 @@ func index(d event.Direction) int { return int(d - event.In) }
 func (s *State) Sent(d event.Direction) *Side { return &s.sides[index(d)] }
 
 // Ping counts a double CRLF. It returns false if it is two pongs in one
-// segment: that many pings of the other side were waiting.
+// segment: that many pings of the other side were waiting, and this side did
+// not send pings of its own between them.
 func (s *State) Ping(d event.Direction, t event.Time) bool {
-	s.Settle(t)
-	if s.sides[1-index(d)].waiting >= 2 {
+	s.settle(t)
+	side, other := &s.sides[index(d)], &s.sides[1-index(d)]
+	if other.waiting >= 2 && (side.waiting == 0 || side.sent[side.waiting-1] < other.sent[0]) {
 		s.Pong(d, t)
 		s.Pong(d, t)
 		return false
 	}
-	side := &s.sides[index(d)]
 	side.Pings++
 	s.interval(side, t)
 	if side.waiting == outstanding {
@@ -88,7 +89,7 @@ func (s *State) Ping(d event.Direction, t event.Time) bool {
 // returns the time that took; ok is false if none was waiting, and then it is
 // not counted as a pong.
 func (s *State) Pong(d event.Direction, t event.Time) (rtt time.Duration, ok bool) {
-	s.Settle(t)
+	s.settle(t)
 	pinger := &s.sides[1-index(d)]
 	if pinger.waiting == 0 || t < pinger.sent[0] {
 		return 0, false
@@ -114,12 +115,24 @@ func (side *Side) drop() {
 // miss gives up the oldest ping of side.
 func (s *State) miss(side *Side) {
 	s.unanswered++
-	side.Missed = side.sent[0]
+	side.missed = side.sent[0]
 	side.drop()
 }
 
-// Settle gives up the keep-alives whose time for an answer has passed.
-func (s *State) Settle(t event.Time) {
+// Missed returns when the newest ping was sent that has had no pong in time as
+// of t, 0 if there is none.
+func (side *Side) Missed(t event.Time) event.Time {
+	missed := side.missed
+	for _, at := range side.sent[:side.waiting] {
+		if t.Sub(at) > PongWait {
+			missed = at
+		}
+	}
+	return missed
+}
+
+// settle gives up the keep-alives whose time for an answer has passed.
+func (s *State) settle(t event.Time) {
 	for i := range s.sides {
 		side := &s.sides[i]
 		for side.waiting > 0 && t.Sub(side.sent[0]) > PongWait {
@@ -134,6 +147,6 @@ func (s *State) Settle(t event.Time) {
 
 // Unanswered returns how many keep-alives had no answer in time, as of t.
 func (s *State) Unanswered(t event.Time) uint32 {
-	s.Settle(t)
+	s.settle(t)
 	return s.unanswered
 }

@@ -35,6 +35,7 @@ func TestPingPong(t *testing.T) {
 		{"just in time", []step{{0, out, "ping"}, {10, in, "pong"}}, 1, 1, 0, 0},
 		{"echo of a ping is a ping", []step{{0, out, "ping"}, {1, in, "ping"}}, 1, 0, 1, 2},
 		{"two pongs in one segment", []step{{0, out, "ping"}, {1, out, "ping"}, {2, in, "ping"}}, 2, 2, 0, 0},
+		{"pings that come back for ever are no pongs", []step{{0, out, "ping"}, {0, in, "ping"}, {0, out, "ping"}, {0, in, "ping"}}, 2, 0, 2, 4},
 		{"too many at once", []step{{0, out, "ping"}, {0, out, "ping"}, {0, out, "ping"}, {0, out, "ping"}, {0, out, "ping"},
 			{1, in, "pong"}, {1, in, "pong"}, {1, in, "pong"}, {1, in, "pong"}, {1, in, "pong"}}, 5, 4, 0, 1},
 	} {

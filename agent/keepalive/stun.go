@@ -68,7 +68,7 @@ func (s *State) Copied(d event.Direction, t event.Time, b []byte) bool {
 // request that repeats its transaction id is one keep-alive, timed by the
 // first copy. For the first answer it returns the round trip and true.
 func (s *State) Stun(d event.Direction, t event.Time, k Kind, b []byte) (rtt time.Duration, ok bool) {
-	s.Settle(t)
+	s.settle(t)
 	id := [12]byte(b[8:stunHeader])
 	if k == StunRequest {
 		side := &s.sides[index(d)]

@@ -19,9 +19,10 @@ type Outbound struct {
 	ByPath    bool // of the two, the Path
 	FlowTimer sipparse.NumParam
 	Direct    bool       // the client of the flow is the registering UA itself: one Via
-	Since     event.Time // of the first 2xx from which on all were like the newest
+	Since     event.Time // of the first 2xx from which on all were like the newest, in its Call-ID
 	At        event.Time // of the newest 2xx, 0 if there was none
 	Until     event.Time // when the registration ends, 0 if not known
+	Call      uint64     // which Call-ID the newest one has, see CallOf: a UA that starts anew has another
 
 	// Dialog: a dialog was formed by a request whose Contact URI has ob.
 	DialogBy   event.Direction
@@ -47,11 +48,11 @@ func (b *Outbound) answered(d event.Direction, t event.Time, o *Offer, m *messag
 	}
 	agreed := m.Require&message.Outbound != 0 || m.PathOB
 	byPath := agreed && m.Require&message.Outbound == 0
-	if b.At == 0 || b.over(t) || agreed != b.Agreed || byPath != b.ByPath || m.FlowTimer != b.FlowTimer {
+	if b.At == 0 || b.over(t) || agreed != b.Agreed || byPath != b.ByPath || m.FlowTimer != b.FlowTimer || o.Call != b.Call {
 		b.Since = t
 	}
 	b.Agreed, b.ByPath, b.FlowTimer = agreed, byPath, m.FlowTimer
-	b.From, b.Direct, b.At, b.Until = o.Label, m.Vias == 1, t, registeredUntil(t, m)
+	b.From, b.Direct, b.At, b.Until, b.Call = o.Label, m.Vias == 1, t, registeredUntil(t, m), o.Call
 }
 
 // registeredUntil is when the registration that m confirms runs out, or 0 if m

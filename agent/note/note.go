@@ -16,6 +16,7 @@ const (
 	Transport
 	RPort
 	Persistent
+	Cadence // CRLF and STUN together
 	Families
 )
 

@@ -27,6 +27,10 @@ type Engine struct {
 	Findings Findings
 	Dropped  uint64 // timers that found no room
 
+	// Settle, if set, is called before a timer of the connection fires: the
+	// core decides what it holds of it up to that time.
+	Settle func(*fact.Conn, event.Time)
+
 	on     [numKinds][]hook
 	timers timers
 	habits map[habit]int
@@ -133,6 +137,9 @@ func (e *Engine) Advance(now event.Time) {
 		t, ok := e.timers.due(now)
 		if !ok {
 			return
+		}
+		if e.Settle != nil {
+			e.Settle(t.conn, t.at)
 		}
 		x := Scene{World: e.World, Now: t.at, Conn: t.conn, Mine: t.rule.mine, engine: e, rule: t.rule}
 		t.f(&x)

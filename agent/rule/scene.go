@@ -32,6 +32,7 @@ type Scene struct {
 	Verdict transaction.Verdict
 	Beat    Beat
 	Item    *sipparse.Item
+	Inside  int64 // with Item: where the newest ping ends that stood inside a message, 0 if none did
 	Dialog  *dialog.Dialog
 
 	Mine any // state of the rule's family

@@ -87,7 +87,7 @@ func sameFromCapture(t *testing.T, s *flow.Section) {
 func shown(t *testing.T, r *report.Report) []string {
 	for i := range r.Connections {
 		c := &r.Connections[i]
-		c.Process = nil
+		c.Process, c.SRTTSeconds = nil, nil
 	}
 	var b bytes.Buffer
 	if err := r.WriteJSON(&b); err != nil {

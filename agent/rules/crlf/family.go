@@ -19,6 +19,11 @@ func Family() rule.Family {
 		Note:  note.CRLF,
 		Name:  "RFC 5626: CRLF keep-alives and Flow-Timer",
 		Flows: flows,
-		Rules: []rule.Rule{},
+		Watch: watch,
+		New:   newHabits,
+		Rules: []rule.Rule{
+			pingPong, goesOn, noPong, notOnePong, overUDP, insideMessage, tooSeldom, slowDefault,
+			earlyClose, serverPings, stunOnStream, evenTimer, evenDefault, loneAnswered, neverStarts, expectsPong,
+		},
 	}
 }
