@@ -80,7 +80,7 @@ type FindingCounts struct {
 // counted by the source of the events, the second by the core.
 type Lost struct {
 	RingFull     uint64 `json:"ring_full"`     // records the kernel could not hand over
-	MapFull      uint64 `json:"map_full"`      // sockets the kernel side could not remember
+	MapFull      uint64 `json:"map_full"`      // sockets the source could not remember
 	QueueOverrun uint64 `json:"queue_overrun"` // records dropped between reader and core
 
 	CaptureDropped uint64 `json:"capture_dropped"` // packets that the capture file says it does not hold

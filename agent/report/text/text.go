@@ -79,7 +79,7 @@ func losses(w io.Writer, l *report.Lost, o options) {
 		what string
 	}{
 		{l.RingFull, "kernel records: the ring was full"},
-		{l.MapFull, "sockets: the kernel map was full"},
+		{l.MapFull, "sockets: there was no room to remember them"},
 		{l.QueueOverrun, "records: the queue to the core was full"},
 		{l.CaptureDropped, "packets that the capture does not hold, as it says itself"},
 		{l.Unreadable, "packets whose headers could not be read"},
