@@ -74,9 +74,6 @@ func (c *Core) request(conn *connection, d event.Direction, t event.Time, m *mes
 		tx.Offer, tx.Local = negotiate.Read(m), c.localEnd(conn)
 		if m.Method == sipparse.MethodRegister {
 			tx.Binds = registration.Read(m, d)
-			if up := tx.Upstream(); up != nil && up.Binds != nil {
-				up.Binds.Forwarded = true
-			}
 		}
 		if m.Method != sipparse.MethodCancel {
 			c.keepAsked(conn, d, t, m, tx)

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/viaduct-project/viaduct/agent/fact"
+	"github.com/viaduct-project/viaduct/agent/note"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
 
@@ -27,7 +28,7 @@ type Binding struct {
 	Key
 	Contact  Contact
 	Call     uint64
-	PathTop  uint64 // which Path URI was on top in the REGISTER, 0 if none was there
+	PathAddr uint64 // of the topmost Path URI of the REGISTER, see AOROf; 0 if there was none
 	Outbound bool   // bound by RFC 5626: the newest 2xx had Require: outbound
 	Offered  bool   // the newest REGISTER asked for that
 
@@ -37,7 +38,9 @@ type Binding struct {
 	Moved     event.Time // when Conn took over from Before
 	Refreshed event.Time
 	Until     event.Time
-	Gone      bool // removed, run out or replaced
+	Gone      bool // ended, run out or dropped
+	Ended     bool // by a REGISTER that removed it
+	Notes     *note.Pad
 
 	heap int
 }

@@ -25,13 +25,13 @@ const maxContacts = 16
 type Request struct {
 	Dir       event.Direction
 	Direct    bool   // from the UA itself: one Via
-	Forwarded bool   // a proxy on this host sent it on; set by the transaction
 	AOR       uint64 // of To
 	From      uint64 // that of From: another one for third parties
 	Call      uint64 // see negotiate.CallOf
 	Supported message.Tags
 	Path      uint64 // which Path, all its URIs; 0 if there is none
 	PathTop   uint64 // which topmost Path URI
+	PathAddr  uint64 // its user, host and port, see AOROf
 	PathOB    bool   // any Path URI has ob
 	PathTopOB bool   // the topmost one has
 	Contacts  []Contact
@@ -70,7 +70,7 @@ func Read(m *message.Message, d event.Direction) *Request {
 				paths.Write(a.URI)
 				paths.WriteByte(',')
 				if r.PathTop == 0 {
-					r.PathTop, r.PathTopOB = URIOf(&a.URIParts), a.OB
+					r.PathTop, r.PathAddr, r.PathTopOB = URIOf(&a.URIParts), AOROf(&a.URIParts), a.OB
 				}
 			}
 		}

@@ -125,7 +125,7 @@ func (tb *Table) bind(r *Request, c *Contact, conn *fact.Conn, m *message.Messag
 		tb.byKey[k] = b
 		heap.Push(&tb.ends, b)
 	}
-	b.Contact, b.Call, b.PathTop, b.Conn, b.Refreshed, b.Until = *c, r.Call, r.PathTop, conn, t, until
+	b.Contact, b.Call, b.PathAddr, b.Conn, b.Refreshed, b.Until = *c, r.Call, r.PathAddr, conn, t, until
 	b.Offered = c.Outbound() && r.Supported&message.Outbound != 0
 	b.Outbound = b.Offered && m.Require&message.Outbound != 0
 	heap.Fix(&tb.ends, b.heap)
@@ -184,6 +184,7 @@ func (tb *Table) remove(b *Binding) {
 }
 
 func (tb *Table) end(b *Binding) {
+	b.Ended = true
 	tb.remove(b)
 	tb.Changed = append(tb.Changed, b)
 }

@@ -31,6 +31,7 @@ type World struct {
 type Profile struct {
 	NAT      bool // peers are behind NATs, as clients of a provider are: reuse without agreement is expected
 	Draft01  bool // the persistent-connection draft's version 01 binds in full
+	Flows    int  // outbound flows that an instance must have (RFC 5626 section 4.2.1); zero judges nothing
 	Swamping Swamping
 	// MaxPersistent is how many connections one peer may keep here by an offer
 	// of persistent, 0 for any number.

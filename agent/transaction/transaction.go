@@ -31,6 +31,7 @@ type Transaction struct {
 	AnsweredAt event.Time // first response, 0 before
 	FinalAt    event.Time // first final one, 0 before
 	Elsewhere  bool       // a response came on another connection
+	Forwarded  bool       // a proxy on this host sent the request on
 
 	deadline event.Time
 	toTag    uint64 // hash of the last final response's To tag
@@ -74,7 +75,7 @@ func (tx *Transaction) Forks(yield func(*Transaction) bool) {
 
 // forwards links tx to the request that it forwards.
 func (tx *Transaction) forwards(up *Transaction) {
-	tx.upstream, tx.sibling, up.forks = up, up.forks, tx
+	tx.upstream, tx.sibling, up.forks, up.Forwarded = up, up.forks, tx, true
 }
 
 // part undoes forwards, on both sides.

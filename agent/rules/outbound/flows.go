@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package outbound
+
+import (
+	"time"
+
+	"github.com/viaduct-project/viaduct/agent/rule"
+)
+
+// formsFlows is how long a UA may take to form its flows.
+const formsFlows = time.Minute
+
+var twoFlows = rule.Rule{
+	ID:       "OB-17",
+	Source:   "RFC 5626 section 4.2.1",
+	Severity: rule.Violation,
+	Fault:    "registering UA",
+	Asks:     "A UA that was given two or more outbound proxies registers through at least two of them.",
+	Broken:   "A UA has fewer flows than it should",
+	Silent:   "How many proxies a UA was given cannot be seen: silent unless a policy says how many flows an instance must have through this host. UAs that registered through a proxy.",
+	Standing: rule.ByPolicy,
+	Check: rule.Check{Response: func(x *rule.Scene) {
+		if x.Profile.Flows == 0 {
+			return
+		}
+		r := answers(x)
+		if r == nil || !ok2xx(x) || !r.Direct {
+			return
+		}
+		for _, b := range x.Bindings.Changed {
+			if b.Gone || !b.Outbound || b.Made != x.Now {
+				continue
+			}
+			side, _ := ua(x, r)
+			x.After(formsFlows, func(y *rule.Scene) {
+				n := 0
+				for _, other := range y.Bindings.Of(b.AOR) {
+					if other.Outbound && other.Alive(y.Now) && other.FlowOpen() && (other == b || sibling(other, b)) {
+						n++
+					}
+				}
+				if n > 0 && n < y.Profile.Flows {
+					y.Raise(side, "%d of %d flows %s after reg-id %d was bound", n, y.Profile.Flows, formsFlows, b.RegID)
+				}
+			})
+		}
+	}},
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package outbound
+
+import (
+	"time"
+
+	"github.com/viaduct-project/viaduct/agent/fact"
+	"github.com/viaduct-project/viaduct/agent/registration"
+	"github.com/viaduct-project/viaduct/agent/rule"
+	"github.com/viaduct-project/viaduct/agent/transaction"
+	"github.com/viaduct-project/viaduct/internal/event"
+	"github.com/viaduct-project/viaduct/sipparse"
+)
+
+// How long a UA waits before it tries a server again (RFC 5626 section 4.5):
+// at least half of W = min(1800 s, base * 2^failures), where the base is 30 s,
+// or 90 s while another flow of the instance works.
+
+const (
+	baseAllFailed = 30 * time.Second
+	baseOneWorks  = 90 * time.Second
+	longestWait   = 1800 * time.Second
+	storm         = time.Second // a retry within it is one of a storm
+)
+
+// try is the history of one registration's attempts.
+type try struct {
+	server   place
+	failures int        // in a row
+	failed   event.Time // the latest
+	told     bool       // the server said how long to wait
+	at       event.Time // newest REGISTER
+	before   event.Time // the one before
+	dialled  event.Time // newest connect that failed
+	until    event.Time // a 503 told to wait until then
+
+	broken     event.Time // when the registered flow ended, not by the UA
+	brokenCall uint64
+}
+
+// proxy is what is known of a server that UAs of this host register with.
+type proxy struct {
+	key  registration.Key
+	many bool // several registrations: a connect cannot be told to be one's
+}
+
+var backOff = rule.Rule{
+	ID:       "OB-19",
+	Source:   "RFC 5626 section 4.5, appendix A",
+	Severity: rule.Violation,
+	Fault:    "registering UA",
+	Asks:     "After n failures in a row a UA waits half to all of base * 2^n before it tries the server again, at most 30 minutes; base is 30 s, or 90 s while another flow works.",
+	Broken:   "A UA tried again sooner than the back-off allows",
+	Silent:   "The first attempt after a flow that worked (OB-42). 401, 407, 420, 421, 423, 439 and redirections, which are no failures. Waits that the server asked for. Connects that several registrations may have made. Advice unless retries follow each other within a second, as the times are configurable.",
+	Check: rule.Check{
+		Request: func(x *rule.Scene) {
+			r := asks(x)
+			if r == nil || !r.Direct || !supports(r) {
+				return
+			}
+			c := r.Outbound()
+			if c == nil {
+				return
+			}
+			h := x.Mine.(*state).tries.find(registration.KeyOf(r, c, x.Conn.NetNS))
+			if h != nil && h.before <= h.failed { // not a second request of one attempt
+				early(x, h, r, c, x.Now)
+			}
+		},
+		Closed: func(x *rule.Scene) {
+			h, k := connects(x)
+			if h == nil {
+				return
+			}
+			at := x.Conn.First
+			early(x, h, &registration.Request{Dir: k.Dir, AOR: k.AOR}, &registration.Contact{Instance: k.Instance, RegID: sipparse.NumParam{N: k.RegID}}, at)
+			h.fail(x.Now, false)
+			h.dialled = x.Now
+		},
+	},
+}
+
+// early reports an attempt at time at that comes too soon after a failure.
+func early(x *rule.Scene, h *try, r *registration.Request, c *registration.Contact, at event.Time) {
+	if h.failures == 0 || h.told || at < h.failed {
+		return
+	}
+	base := baseAllFailed
+	for _, b := range x.Bindings.Of(r.AOR) {
+		if b.Dir == r.Dir && b.Direct && b.Outbound && b.Contact.Instance == c.Instance && b.FlowOpen() && b.Alive(x.Now) {
+			if b.RegID == c.RegID.N {
+				return // a refresh over the flow that stands
+			}
+			base = baseOneWorks
+		}
+	}
+	wait, least := at.Sub(h.failed), min(longestWait, base<<min(h.failures, 10))/2
+	if wait >= least-storm {
+		return
+	}
+	s := rule.Advice
+	if wait < storm && h.failures >= 3 {
+		s = rule.Violation
+	}
+	x.RaiseAs(s, fact.Side(r.Dir), "attempt %s after failure %d, at least %s are due", wait.Round(time.Millisecond), h.failures, least)
+}
+
+func (h *try) fail(t event.Time, told bool) {
+	h.failures++
+	h.failed, h.told = t, told
+}
+
+// connects returns the history of the registration that a failed connect was
+// for, nil if that cannot be told.
+func connects(x *rule.Scene) (*try, registration.Key) {
+	s := x.Mine.(*state)
+	if !x.Conn.Failed || x.Conn.Initiator != event.Local || s.proxies.len() == 0 {
+		return nil, registration.Key{}
+	}
+	p := s.proxies.find(x.Conn.Remote)
+	if p == nil || p.many || p.key.NetNS != x.Conn.NetNS {
+		return nil, registration.Key{}
+	}
+	return s.tries.find(p.key), p.key
+}
+
+// tries notes a REGISTER that asks for outbound: bookkeeping of the family.
+func tries(x *rule.Scene, r *registration.Request) {
+	s := x.Mine.(*state)
+	if s.refused.len() > 0 {
+		s.refused.drop(r.AOR)
+	}
+	c := r.Outbound()
+	if c == nil || !r.Direct || !supports(r) {
+		return
+	}
+	k := registration.KeyOf(r, c, x.Conn.NetNS)
+	h := s.tries.get(k)
+	to := placeOf(x.Conn, r.Dir)
+	if h.server != to {
+		*h = try{server: to, broken: h.broken, brokenCall: h.brokenCall}
+	}
+	h.before, h.at = h.at, x.Now
+	if r.Dir == event.Out {
+		p := s.proxies.get(x.Conn.Remote)
+		p.many = p.many || p.key != registration.Key{} && p.key != k
+		p.key = k
+	}
+}
+
+// tried notes what became of it.
+func tried(x *rule.Scene, r *registration.Request) {
+	s := x.Mine.(*state)
+	c := r.Outbound()
+	if c == nil || !r.Direct || !supports(r) {
+		return
+	}
+	h := s.tries.find(registration.KeyOf(r, c, x.Tx.Conn.NetNS))
+	if h == nil {
+		return
+	}
+	switch status := x.Msg.Status; {
+	case status/100 == 2:
+		h.told = false
+		if !requires(x.Msg) {
+			h.failures = 0
+		}
+	case status/100 == 3:
+	case status == 401, status == 407, status == 420, status == 421, status == 423, status == 439:
+	default:
+		wait, told := retryAfterOf(x)
+		h.fail(x.Now, told)
+		if told {
+			h.until = x.Now.Add(wait)
+		}
+	}
+}
+
+// unheard notes a REGISTER that nobody answered.
+func unheard(x *rule.Scene) {
+	r := x.Tx.Binds
+	if r == nil || !r.Direct || !supports(r) {
+		return
+	}
+	if c := r.Outbound(); c != nil {
+		if h := x.Mine.(*state).tries.find(registration.KeyOf(r, c, x.Conn.NetNS)); h != nil {
+			h.fail(x.Now, false)
+		}
+	}
+}
+
+var worked = rule.Rule{
+	ID:       "OB-42",
+	Source:   "RFC 5626 section 4.5",
+	Severity: rule.Info,
+	Fault:    "-",
+	Asks:     "For the back-off a flow worked if outbound registration succeeded on it and, where keep-alives are sent, one was answered.",
+	Silent:   "Decides what OB-19 counts: an answered keep-alive, or the end of a flow that needed none, sets the failures to zero; a flow that ends before the first answer is one more.",
+	Standing: rule.Recognised,
+	Check: rule.Check{
+		Beat: func(x *rule.Scene) {
+			if !x.Beat.Answered || !answerable(x.Beat.Kind) {
+				return
+			}
+			for _, b := range x.Bindings.Over(x.Conn) {
+				if h := x.Mine.(*state).tries.find(b.Key); h != nil && fact.Side(b.Dir) == x.Reader() {
+					h.failures = 0
+				}
+			}
+		},
+		Ended: func(x *rule.Scene) {
+			if !x.Conn.Stream() {
+				return
+			}
+			for _, b := range x.Bindings.Over(x.Conn) {
+				h := x.Mine.(*state).tries.find(b.Key)
+				if h == nil || !b.Outbound || !b.Alive(x.Now) {
+					continue
+				}
+				if x.Conn.By != fact.Side(b.Dir) && !x.Conn.Exiting {
+					h.broken, h.brokenCall = x.Now, b.Call
+				}
+				switch pinged, answered := beats(x.Conn, b.Dir); {
+				case !x.Conn.Whole():
+				case pinged && !answered:
+					h.fail(x.Now, false)
+				default:
+					h.failures = 0
+				}
+			}
+		},
+	},
+}
+
+var after439 = rule.Rule{
+	ID:       "OB-11",
+	Source:   "RFC 5626 sections 4.2.1 and 11.6",
+	Severity: rule.Info,
+	Fault:    "registering UA",
+	Asks:     "After 439 a UA may register again without outbound, or through another proxy.",
+	Broken:   "A UA on this host gave up after 439",
+	Silent:   "UAs elsewhere, which may register where it cannot be seen. The first five minutes.",
+	Check: rule.Check{Response: func(x *rule.Scene) {
+		if x.Msg.Status != 439 || x.Verdict != transaction.Final || x.Tx.Binds == nil || !x.Tx.Binds.Direct || x.Tx.Dir != event.Out {
+			return
+		}
+		s, aor, at := x.Mine.(*state), x.Tx.Binds.AOR, x.Now
+		*s.refused.get(aor) = at
+		x.After(givesUp, func(y *rule.Scene) {
+			if t := s.refused.find(aor); t != nil && *t == at {
+				s.refused.drop(aor)
+				y.Raise(event.Local, "439, and no REGISTER for this user since, for %s", givesUp)
+			}
+		})
+	}},
+}
+
+// givesUp is how long a UA may be silent after 439.
+const givesUp = 5 * time.Minute
