@@ -150,6 +150,7 @@ func (c *Core) response(conn *connection, d event.Direction, t event.Time, m *me
 		tx.Conn.Neg.Answered(request, t, &tx.Offer, m)
 	}
 	if tx.Binds != nil && m.Status/100 == 2 {
+		tx.Binds.Forwarded = tx.Forwarded
 		c.bound.Answered(tx.Binds, tx.Conn, m, t)
 	}
 	c.keepAnswered(request, t, tx, m)

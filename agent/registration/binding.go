@@ -26,11 +26,12 @@ type Key struct {
 // Binding is one that a 2xx confirmed and that has not ended.
 type Binding struct {
 	Key
-	Contact  Contact
-	Call     uint64
-	PathAddr uint64 // of the topmost Path URI of the REGISTER, see AOROf; 0 if there was none
-	Outbound bool   // bound by RFC 5626: the newest 2xx had Require: outbound
-	Offered  bool   // the newest REGISTER asked for that
+	Contact   Contact
+	Call      uint64
+	PathAddr  uint64 // of the topmost Path URI of the REGISTER, see AOROf; 0 if there was none
+	Outbound  bool   // bound by RFC 5626: the newest 2xx had Require: outbound
+	Offered   bool   // the newest REGISTER asked for that
+	Forwarded bool   // a proxy on this host sent that on: the registrar is elsewhere
 
 	Conn      *fact.Conn // the flow of the newest REGISTER; it may be closed
 	Before    *fact.Conn // the flow before that, nil if there was none

@@ -21,7 +21,7 @@ type Contact struct {
 	RegID    sipparse.NumParam
 	Expires  sipparse.NumParam
 	Wildcard bool
-	Odd      bool // +sip.instance is not "<urn:uuid:...>" with a UUID of 36 characters
+	Odd      bool // +sip.instance is not "<urn:uuid:...>" with a UUID of 36 characters, quotes and brackets included
 }
 
 // Outbound says whether the contact asks for a flow: it has both an instance
@@ -72,8 +72,14 @@ func (c *Contact) read(a *sipparse.Address) {
 	}
 	if len(a.Instance) > 0 {
 		c.Instance = instanceOf(a.Instance)
-		c.Odd = !UUID(a.Instance)
+		c.Odd = !UUID(a.Instance) || !enclosed(a)
 	}
+}
+
+// enclosed says whether the instance stands in angle brackets and quotes.
+func enclosed(a *sipparse.Address) bool {
+	i := bytes.Index(a.Params, a.Instance)
+	return i >= 2 && string(a.Params[i-2:i]) == `"<` && bytes.HasPrefix(a.Params[i+len(a.Instance):], []byte(`>"`))
 }
 
 func place(u *sipparse.URIParts) netip.AddrPort {

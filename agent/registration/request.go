@@ -25,6 +25,7 @@ const maxContacts = 16
 type Request struct {
 	Dir       event.Direction
 	Direct    bool   // from the UA itself: one Via
+	Forwarded bool   // a proxy on this host sent it on
 	AOR       uint64 // of To
 	From      uint64 // that of From: another one for third parties
 	Call      uint64 // see negotiate.CallOf

@@ -126,6 +126,7 @@ func (tb *Table) bind(r *Request, c *Contact, conn *fact.Conn, m *message.Messag
 		heap.Push(&tb.ends, b)
 	}
 	b.Contact, b.Call, b.PathAddr, b.Conn, b.Refreshed, b.Until = *c, r.Call, r.PathAddr, conn, t, until
+	b.Forwarded = r.Forwarded
 	b.Offered = c.Outbound() && r.Supported&message.Outbound != 0
 	b.Outbound = b.Offered && m.Require&message.Outbound != 0
 	heap.Fix(&tb.ends, b.heap)

@@ -132,6 +132,8 @@ func profile(t *testing.T, s *flow.Section) (p rule.Profile) {
 			p.NAT = true
 		case "draft01":
 			p.Draft01 = true
+		case "flows":
+			p.Flows = n
 		case "swamping":
 			p.Swamping.PerMinute = n
 		case "persistent":

@@ -168,7 +168,7 @@
 //
 // # Findings
 //
-//	profile nat                   the site's setting of the rules: nat, draft01, swamping=10, domains=A,B, persistent=10
+//	profile nat                   the site's setting of the rules: nat, draft01, swamping=10, domains=A,B, persistent=10, flows=2
 //	expect KEEP-04                by anybody, any severity, any number of times
 //	expect KEEP-04 peer advice count=2
 //

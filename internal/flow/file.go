@@ -33,7 +33,7 @@ type Section struct {
 	Line    int    // of the heading
 	Steps   []Step
 	Expect  []Expect
-	Profile []string // "nat", "draft01", "swamping=10": how the site's rules are set
+	Profile []string // "nat", "draft01", "swamping=10", "flows=2": how the site's rules are set
 
 	actions []action
 	end     time.Duration

@@ -19,7 +19,7 @@ var (
 	forwardArgs = []string{"as=", "uri=", "branch=", "proto=", "sentby=", "split=", "size=", "seen=", ";"}
 	stunArgs    = []string{"id=", "mapped=", "nomapped", "nocode", "code=", "attrs=", "method=", "split="}
 	rawArgs     = []string{"split=", "seen="}
-	profileArgs = []string{"nat", "draft01", "swamping=", "domains=", "persistent="}
+	profileArgs = []string{"nat", "draft01", "swamping=", "domains=", "persistent=", "flows="}
 	expectArgs  = []string{"local", "peer", "unknown", "violation", "advice", "info", "policy", "count="}
 )
 

@@ -86,7 +86,7 @@ func forks(x *rule.Scene) {
 		return
 	}
 	b := bound(x)
-	if b == nil || x.Tx.Upstream() == nil || b.Contact.Instance == 0 {
+	if b == nil || x.Tx.Upstream() == nil || b.Forwarded {
 		return
 	}
 	up := note.On[txNote](&x.Tx.Upstream().Notes, note.Outbound)

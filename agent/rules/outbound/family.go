@@ -22,7 +22,7 @@ func Family() rule.Family {
 		Name:  "RFC 5626: outbound",
 		Flows: flows,
 		New:   newState,
-		Watch: rule.Check{Request: request, Response: response, TimedOut: timedOut},
+		Watch: rule.Check{Request: request, Response: response, TimedOut: timedOut, Beat: answered, Ended: flowEnds},
 		Rules: []rule.Rule{
 			regIDAlone, lacksSupport, regIDValue, instanceForm, manyContacts,
 			turns, sameFlow, missingRequire, firstHop, notFirstHop,

@@ -136,8 +136,12 @@ var noInstance = rule.Rule{
 			return
 		}
 		for i := range r.Contacts {
-			c := &r.Contacts[i]
-			if c.Instance == 0 && !c.RegID.Present && !c.Wildcard && !r.Removes(c) && !private(x.Msg) {
+			if r.Contacts[i].Instance != 0 || r.Contacts[i].RegID.Present {
+				return
+			}
+		}
+		for i := range r.Contacts {
+			if c := &r.Contacts[i]; !c.Wildcard && !r.Removes(c) && !private(x.Msg) {
 				side, _ := ua(x, r)
 				x.Raise(side, "%s; %s", field(x.Msg, sipparse.HeaderSupported, 0), contact(x.Msg, i))
 				return

@@ -198,39 +198,41 @@ var worked = rule.Rule{
 	Asks:     "For the back-off a flow worked if outbound registration succeeded on it and, where keep-alives are sent, one was answered.",
 	Silent:   "Decides what OB-19 counts: an answered keep-alive, or the end of a flow that needed none, sets the failures to zero; a flow that ends before the first answer is one more.",
 	Standing: rule.Recognised,
-	Check: rule.Check{
-		Beat: func(x *rule.Scene) {
-			if !x.Beat.Answered || !answerable(x.Beat.Kind) {
-				return
-			}
-			for _, b := range x.Bindings.Over(x.Conn) {
-				if h := x.Mine.(*state).tries.find(b.Key); h != nil && fact.Side(b.Dir) == x.Reader() {
-					h.failures = 0
-				}
-			}
-		},
-		Ended: func(x *rule.Scene) {
-			if !x.Conn.Stream() {
-				return
-			}
-			for _, b := range x.Bindings.Over(x.Conn) {
-				h := x.Mine.(*state).tries.find(b.Key)
-				if h == nil || !b.Outbound || !b.Alive(x.Now) {
-					continue
-				}
-				if x.Conn.By != fact.Side(b.Dir) && !x.Conn.Exiting {
-					h.broken, h.brokenCall = x.Now, b.Call
-				}
-				switch pinged, answered := beats(x.Conn, b.Dir); {
-				case !x.Conn.Whole():
-				case pinged && !answered:
-					h.fail(x.Now, false)
-				default:
-					h.failures = 0
-				}
-			}
-		},
-	},
+}
+
+// answered notes that the UA of a flow got an answer to a keep-alive.
+func answered(x *rule.Scene) {
+	if !x.Beat.Answered || !answerable(x.Beat.Kind) {
+		return
+	}
+	for _, b := range x.Bindings.Over(x.Conn) {
+		if h := x.Mine.(*state).tries.find(b.Key); h != nil && fact.Side(b.Dir) == x.Reader() {
+			h.failures = 0
+		}
+	}
+}
+
+// flowEnds notes how registered flows end.
+func flowEnds(x *rule.Scene) {
+	if !x.Conn.Stream() {
+		return
+	}
+	for _, b := range x.Bindings.Over(x.Conn) {
+		h := x.Mine.(*state).tries.find(b.Key)
+		if h == nil || !b.Outbound || !b.Alive(x.Now) {
+			continue
+		}
+		if x.Conn.By != fact.Side(b.Dir) && !x.Conn.Exiting {
+			h.broken, h.brokenCall = x.Now, b.Call
+		}
+		switch sent, heard := beats(x.Conn, b.Dir); {
+		case !x.Conn.Whole():
+		case sent && !heard:
+			h.fail(x.Now, false)
+		default:
+			h.failures = 0
+		}
+	}
 }
 
 var after439 = rule.Rule{

@@ -56,7 +56,7 @@ var deadFlow = rule.Rule{
 // flow, and did not; nil if there is none, or if the flow was right.
 func strays(x *rule.Scene) (found *registration.Binding) {
 	for _, b := range targets(x) {
-		if !b.Outbound || !b.Direct || !b.Alive(x.Now) || !alike(b.Conn, x.Conn) {
+		if !b.Outbound || !b.Direct || b.Forwarded || !b.Alive(x.Now) || !alike(b.Conn, x.Conn) {
 			continue
 		}
 		if b.Over(x.Conn) {
@@ -146,7 +146,7 @@ func dialled(x *rule.Scene) *registration.Binding {
 		return nil
 	}
 	for _, b := range x.Bindings.ToPlace(x.Conn.Remote) {
-		if b.Outbound && b.Direct && b.Alive(x.Now) && alike(b.Conn, x.Conn) && b.Conn.Owner.Name == x.Conn.Owner.Name {
+		if b.Outbound && b.Direct && !b.Forwarded && b.Alive(x.Now) && alike(b.Conn, x.Conn) && b.Conn.Owner.Name == x.Conn.Owner.Name {
 			return b
 		}
 	}
