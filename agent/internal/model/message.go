@@ -48,6 +48,9 @@ type request struct {
 // ask makes a request of p within c.
 func (p *party) ask(c *call, method string, lines ...string) *request {
 	c.cseq[p.index()]++
+	if method != "REGISTER" && p.doesOutbound() {
+		lines = append([]string{"Supported: outbound"}, lines...)
+	}
 	l := p.path()
 	return &request{
 		from: p, link: l, method: method, call: c, cseq: c.cseq[p.index()], to: c.tags[p.peer.index()], lines: lines,
@@ -110,7 +113,18 @@ func (r *request) response(status int, tag string, keep int, lines ...string) st
 	return b.String()
 }
 
-// contact is the Contact line of p.
+// doesOutbound says whether p registers by RFC 5626.
+func (p *party) doesOutbound() bool { return p.reg != nil && p.reg.outbound }
+
+// contact is the Contact line of p. It asks for the flow where p has one.
 func (p *party) contact(params string) string {
+	if p.doesOutbound() {
+		params += ";ob"
+	}
+	return p.bound(params)
+}
+
+// bound is the Contact line of p's REGISTERs.
+func (p *party) bound(params string) string {
 	return fmt.Sprintf("Contact: <sip:%d@%s%s>", p.index(), p.addr, params)
 }

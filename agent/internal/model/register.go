@@ -37,11 +37,11 @@ func (p *party) register() {
 // refresh sends a REGISTER, challenged first if asked for.
 func (p *party) refresh(r *registration, challenge bool) {
 	w := p.w
-	lines := []string{p.contact("") + ";expires=600"}
+	lines := []string{p.bound("") + ";expires=600"}
 	if r.outbound {
-		lines = []string{p.contact("") + `;reg-id=1;+sip.instance="<urn:uuid:00000000-0000-1000-8000-00000000000a>";expires=600`, "Supported: path, outbound"}
+		lines = []string{p.bound("") + `;reg-id=1;+sip.instance="<urn:uuid:00000000-0000-1000-8000-00000000000a>";expires=600`, "Supported: path, outbound"}
 		if w.commits("OB-03") {
-			lines[0] = p.contact("") + `;reg-id=0;+sip.instance="<urn:uuid:00000000-0000-1000-8000-00000000000a>";expires=600`
+			lines[0] = p.bound("") + `;reg-id=0;+sip.instance="<urn:uuid:00000000-0000-1000-8000-00000000000a>";expires=600`
 		}
 	}
 	if r.live { // the flow that made the binding also refreshes it

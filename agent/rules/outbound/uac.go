@@ -45,7 +45,7 @@ var usesFlow = rule.Rule{
 	Check: rule.Check{Request: func(x *rule.Scene) {
 		if x.Dir != event.Out || x.Conn.Sent.N != 1 || x.Bindings.Len() == 0 || x.Verdict != transaction.Fresh ||
 			x.Msg.Vias != 1 || x.Msg.Method == sipparse.MethodRegister || x.Conn.Transport == event.TLS ||
-			x.Conn.Owner.PID == 0 || x.Conn.Initiator != event.Local {
+			x.Conn.Initiator != event.Local {
 			return
 		}
 		for _, b := range x.Bindings.Of(sender(x.Msg)) {
