@@ -45,7 +45,7 @@ func newLink(t *testing.T) *link {
 	t.Helper()
 	testutil.RequireRoot(t)
 	for n := range linksMax {
-		lock, err := os.OpenFile(filepath.Join(os.TempDir(), fmt.Sprintf("viaduct-livetest-%d.lock", n)), os.O_CREATE|os.O_RDWR, 0o600)
+		lock, err := os.OpenFile(lockName(n), os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,6 +66,10 @@ func newLink(t *testing.T) *link {
 	return nil
 }
 
+func lockName(n int) string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("viaduct-livetest-%d.lock", n))
+}
+
 func addressed(n int) *link {
 	v4 := func(host int) netip.Addr {
 		net := documentation[n/32]
@@ -84,11 +88,17 @@ func addressed(n int) *link {
 	}
 }
 
-func (l *link) create(t *testing.T) {
+// bare makes the namespaces and the link between them, without addresses.
+func (l *link) bare(t *testing.T) {
 	t.Helper()
 	ip(t, "", "netns", "add", l.a.name)
 	ip(t, "", "netns", "add", l.b.name)
 	ip(t, "", "-n", l.a.name, "link", "add", "sip0", "type", "veth", "peer", "name", "sip0", "netns", l.b.name)
+}
+
+func (l *link) create(t *testing.T) {
+	t.Helper()
+	l.bare(t)
 	for _, n := range []*namespace{l.a, l.b} {
 		ip(t, fmt.Sprintf("link set lo up\nlink set sip0 up\naddr add %s/29 dev sip0\naddr add %s/64 dev sip0 nodad\n", n.v4, n.v6), "-n", n.name, "-batch", "-")
 	}
