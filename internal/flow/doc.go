@@ -175,4 +175,11 @@
 // The fault is local, peer or unknown, the severity violation, advice, info or
 // policy. One line for each finding of the flow; what has no line must not be
 // raised.
+//
+// # Players
+//
+// Run and Events play any flow. WritePcap plays what Section.Pcap allows: all
+// is on the wire, so no tls, listen, unlisten, exit, nor a timeout. Live plays
+// what Section.Live allows: also no midlife, unreachable, lost and seen=. An
+// example that needs none of these is shown by all three.
 package flow

@@ -29,7 +29,7 @@ import (
 const (
 	someFlows = 3
 	brief     = 2 * time.Second
-	tooLong   = time.Minute
+	tooLong   = 40 * time.Second
 )
 
 // ofEachKind are flows that all of them can be played in a second.
