@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"slices"
 	"time"
@@ -20,11 +19,11 @@ import (
 
 type auditCommand struct {
 	probeFlags
-	For    time.Duration  `help:"Stop after this long, as in 30s or 10m. Without it, Ctrl-C ends the audit and prints the report." placeholder:"DURATION"`
-	PID    int            `name:"pid" help:"Report the sockets of this process and its descendants only." placeholder:"PID"`
-	Pcap   string         `name:"pcap" help:"Audit this capture file (pcap or pcapng, also compressed by gzip or zstd) and not the host; - reads standard input. Needs no privilege." placeholder:"FILE"`
-	Local  []netip.Prefix `name:"local" help:"With --pcap: the addresses of the host that the report is for, as in 192.0.2.0/24. Repeatable." placeholder:"CIDR"`
-	FailOn string         `help:"Exit with 1 if there is a finding of at least this severity: ${enum}." enum:"violation,advice,never" default:"violation"`
+	For    time.Duration `help:"Stop after this long, as in 30s or 10m. Without it, Ctrl-C ends the audit and prints the report." placeholder:"DURATION"`
+	PID    int           `name:"pid" help:"Report the sockets of this process and its descendants only." placeholder:"PID"`
+	Pcap   string        `name:"pcap" help:"Audit this capture file (pcap or pcapng, also compressed by gzip or zstd) and not the host; - reads standard input. Needs no privilege." placeholder:"FILE"`
+	Local  []network     `name:"local" help:"With --pcap: the addresses of the host that the report is for, as in 192.0.2.0/24 or 192.0.2.1. Repeatable." placeholder:"CIDR"`
+	FailOn string        `help:"Exit with 1 if there is a finding of at least this severity: ${enum}." enum:"violation,advice,never" default:"violation"`
 	outputFlags
 }
 
@@ -59,7 +58,7 @@ func (c *auditCommand) Run(env *environment) error {
 	defer out.Close()
 	var r *report.Report
 	if c.Pcap != "" {
-		r, err = auditCapture(env, c.Pcap, track.Options{Ports: c.Port, Local: c.Local})
+		r, err = auditCapture(env, c.Pcap, track.Options{Ports: c.Port, Local: networks(c.Local)})
 	} else {
 		r, err = watch(env, live.Options{Probes: probes}, c.For)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"sync/atomic"
 	"time"
@@ -77,6 +78,32 @@ func captureReport(core *agent.Core, read *capture.Result, sides bool) *report.R
 		r.Features["end of file"] = fmt.Sprintf("missing: %v; %d packets were read", read.Cut, read.Frames)
 	}
 	return r
+}
+
+// network is a CIDR prefix, or one address.
+type network netip.Prefix
+
+// UnmarshalText reads a flag's value.
+func (n *network) UnmarshalText(b []byte) error {
+	text := string(b)
+	if a, err := netip.ParseAddr(text); err == nil {
+		*n = network(netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()))
+		return nil
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return fmt.Errorf("%q is neither an address nor a network like 192.0.2.0/24", text)
+	}
+	*n = network(p)
+	return nil
+}
+
+func networks(flags []network) []netip.Prefix {
+	var all []netip.Prefix
+	for _, n := range flags {
+		all = append(all, netip.Prefix(n))
+	}
+	return all
 }
 
 // countingReader tells how far a reader has come.
