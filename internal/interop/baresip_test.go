@@ -169,3 +169,15 @@ func TestBaresipOutboundClosed(t *testing.T) {
 	took := p.reconnected(first.flow, 90*time.Second).Seconds()
 	l.proves("B22", took > 29 && took < 61, "after our FIN registered on a new connection after %.1f s", took)
 }
+
+func TestBaresipQuits(t *testing.T) {
+	l := newLab(t)
+	p := l.registrar(true)
+	phone := l.baresip("tcp", "")
+	f := p.registered().flow
+	l.say(phone, "/quit")
+	last := p.await(patience, 2, "REGISTER", of("REGISTER"))
+	end := p.await(patience, 1, "end", f.on(is(ended, aborted)))
+	expires, _ := has(last.field("contact"), "expires")
+	l.proves("B23", last.flow == f && expires == "0" && end.kind == ended, "expires=%s, then %s", expires, end.kind)
+}

@@ -151,6 +151,22 @@ modparam("nathelper", "ping_nated_only", 0)`, `setbflag(7); setbflag(6); if (is_
 	l.proves("K33", len(over) == 0, "%d OPTIONS over the registering TCP connection", len(over))
 }
 
+func TestKamailioDispatcher(t *testing.T) {
+	l := newLab(t)
+	_, list := l.file("list", fmt.Sprintf("1 sip:%s:5070;transport=tcp 0\n", l.a.addr))
+	p := l.newPeer(l.a, nil)
+	p.listen(5070)
+	l.kamailio("tcp_connection_lifetime=5", fmt.Sprintf(`loadmodule "dispatcher.so"
+modparam("dispatcher", "list_file", "%s")
+modparam("dispatcher", "ds_probing_mode", 1)
+modparam("dispatcher", "ds_ping_interval", 3)`, list), "")
+	p.await(patience, 6, "OPTIONS", of("OPTIONS"))
+	all := p.all(of("OPTIONS"))
+	l.proves("K27", len(p.all(is(opened))) == 1 && within(gaps(all), 2, 4), "OPTIONS %s, on %d connection", figures(gaps(all)), len(p.all(is(opened))))
+	via := all[0].via()
+	l.proves("K28", lacks(via, "rport", "alias", "keep") && !strings.Contains(all[0].sentBy(), ":"), "Via: %s", via)
+}
+
 const outboundModules = `loadmodule "rr.so"
 loadmodule "path.so"
 loadmodule "stun.so"

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -40,8 +41,8 @@ request_route {
 	sl_send_reply("200", "OK");
 }
 `, l.b.addr, globals, modules, route))
-	p := l.start(l.b, dir, "kamailio", "-f", path, "-DD", "-E", "-Y", dir, "-m", "16", "-M", "4")
-	l.listening(p, 5060)
+	l.server = l.start(l.b, dir, "kamailio", "-f", path, "-DD", "-E", "-Y", dir, "-m", "16", "-M", "4")
+	l.listening(l.server, 5060)
 	return netip.AddrPortFrom(l.b.addr, 5060)
 }
 
@@ -218,4 +219,14 @@ func TestKamailioIdleDefault(t *testing.T) {
 	end := p.await(150*time.Second, 1, "end", f.on(is(ended, aborted)))
 	took := end.at.Sub(last).Seconds()
 	l.proves("K16", end.kind == ended && took > 119 && took < 135, "default lifetime: %s after %.1f s", end.kind, took)
+}
+
+func TestKamailioStops(t *testing.T) {
+	l := newLab(t)
+	server := l.kamailio("", "", "")
+	p := l.newPeer(l.a, nil)
+	f, _ := p.asked(server, "")
+	l.server.Process.Signal(syscall.SIGTERM)
+	end := p.await(patience, 1, "end", f.on(is(ended, aborted)))
+	l.proves("K18", end.kind == ended, "SIGTERM: %s", end.kind)
 }

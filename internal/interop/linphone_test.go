@@ -68,3 +68,14 @@ func TestLinphoneUDP(t *testing.T) {
 	p.none(3*time.Second, 0, is(pong, stun, other))
 	l.proves("L12", p.backwards(first.flow) == "200", "CRLFCRLF over UDP was not answered, OPTIONS was")
 }
+
+func TestLinphoneQuits(t *testing.T) {
+	l := newLab(t)
+	p := l.registrar(true)
+	phone := l.linphone("tcp", "")
+	f := p.registered().flow
+	l.say(phone, "quit")
+	last := p.await(patience, 2, "REGISTER", of("REGISTER"))
+	end := p.await(patience, 1, "end", f.on(is(ended, aborted)))
+	l.proves("L13", last.flow == f && last.field("expires") == "0" && end.kind == ended, "Expires: %s, then %s", last.field("expires"), end.kind)
+}

@@ -6,6 +6,7 @@ package interop
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -17,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/internal/live"
 )
 
@@ -62,30 +64,32 @@ func run(m *testing.M) (code int, err error) {
 	if err := <-ended; err != nil {
 		return 0, err
 	}
-	if err := keepReport(); err != nil {
+	if err := watched.Finish(); err != nil {
 		return 0, err
 	}
-	if code != 0 {
-		return code, nil
+	r := watched.Report()
+	if err := keep(r); err != nil || code != 0 {
+		return code, err
 	}
-	return code, comparePage(flag.Lookup("test.run").Value.String() == "")
+	complete := flag.Lookup("test.run").Value.String() == ""
+	if !complete {
+		return code, comparePage(complete)
+	}
+	return code, errors.Join(comparePage(complete), compareFindings(r))
 }
 
-// keepReport writes viaduct's own report of the run where INTEROP_REPORT says.
-func keepReport() error {
+// keep writes viaduct's own report of the run where INTEROP_REPORT says.
+func keep(r *report.Report) error {
 	name := os.Getenv("INTEROP_REPORT")
 	if name == "" {
 		return nil
-	}
-	if err := watched.Finish(); err != nil {
-		return err
 	}
 	file, err := os.Create(name)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	return watched.Report().WriteJSON(file)
+	return r.WriteJSON(file)
 }
 
 var factInPage = regexp.MustCompile(`(?m)^\| ([A-Z]\d+) \|`)

@@ -30,9 +30,9 @@ func (l *lab) registrar(pongs bool, more ...string) *peer {
 
 // answerCall says 200 with the caller's own session description.
 func answerCall(f *flow, m message) message {
-	head, body, _ := strings.Cut(string(m.reply("200 OK", "Content-Type: application/sdp",
+	head, _, _ := strings.Cut(string(m.reply("200 OK", "Content-Type: application/sdp",
 		fmt.Sprintf("Contact: <sip:bob@%s;transport=%s>", f.local, f.transport))), "Content-Length: 0")
-	_, body, _ = strings.Cut(string(m), "\r\n\r\n")
+	_, body, _ := strings.Cut(string(m), "\r\n\r\n")
 	return message(fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(body), body))
 }
 

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build interop
+
+package interop
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/viaduct-project/viaduct/agent/report"
+)
+
+// played lists the cases that were played, for their findings.
+var played struct {
+	sync.Mutex
+	labs []*lab
+}
+
+// Cleanup notes, before the first thing is taken down, when the case ended:
+// what viaduct finds later is about the taking down.
+func (l *lab) Cleanup(f func()) {
+	l.T.Cleanup(func() {
+		if l.end.IsZero() {
+			l.end = time.Now()
+			played.Lock()
+			played.labs = append(played.labs, l)
+			played.Unlock()
+		}
+		f()
+	})
+}
+
+// finding is one that viaduct makes about a program.
+type finding struct{ program, rule, severity string }
+
+// found returns the findings about programs, each with the cases it came up
+// in. Those about the scripted peers are left out.
+func found(r *report.Report) map[finding][]string {
+	all := make(map[finding][]string)
+	connections := make(map[string]*report.Connection)
+	for i := range r.Connections {
+		connections[r.Connections[i].ID] = &r.Connections[i]
+	}
+	for _, l := range played.labs {
+		for _, f := range r.Findings {
+			c := connections[f.Connection]
+			if c == nil || f.Time.After(l.end) {
+				continue
+			}
+			program := l.about(c, f.Party)
+			if program == "" {
+				continue
+			}
+			key := finding{program, f.Rule, f.Severity}
+			if os.Getenv("INTEROP_VERBOSE") != "" {
+				fmt.Printf("%s: %s %s %s: %s [%s]\n", l.Name(), program, f.Rule, f.Severity, f.Summary, f.Evidence)
+			}
+			if name := strings.TrimPrefix(l.Name(), "Test"); !slices.Contains(all[key], name) {
+				all[key] = append(all[key], name)
+			}
+		}
+	}
+	for _, cases := range all {
+		slices.Sort(cases)
+	}
+	return all
+}
+
+// about names the program that a finding blames, if it is of this case.
+func (l *lab) about(c *report.Connection, party string) string {
+	local, remote := address(c.Local), address(c.Remote)
+	if local != l.a.addr && local != l.b.addr {
+		return ""
+	}
+	scripted := c.Process == nil || c.Process.PID == uint32(os.Getpid())
+	switch {
+	case party == "local" && !scripted:
+		return c.Process.Name
+	case party != "local" && scripted:
+		return l.programs[remote]
+	}
+	return ""
+}
+
+func address(s string) netip.Addr {
+	a, err := netip.ParseAddrPort(s)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Addr()
+}
+
+var findingInPage = regexp.MustCompile("(?m)^\\| ([a-z]+) \\| ([A-Z0-9]+-[A-Z0-9]+) \\| (violation|advice|info) \\| ([^|]*) \\|")
+
+// compareFindings wants the page's table of findings to be that of a run of all
+// tests.
+func compareFindings(r *report.Report) error {
+	text, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	have := found(r)
+	var wrong []string
+	for _, m := range findingInPage.FindAllStringSubmatch(string(text), -1) {
+		key := finding{m[1], m[2], m[3]}
+		if cases := strings.Join(have[key], ", "); cases != m[4] {
+			wrong = append(wrong, fmt.Sprintf("| %s | %s | %s | is of %q, the page says %q", key.program, key.rule, key.severity, cases, m[4]))
+		}
+		delete(have, key)
+	}
+	for key := range maps.Keys(have) {
+		wrong = append(wrong, fmt.Sprintf("| %s | %s | %s | %s | is not in the page", key.program, key.rule, key.severity, strings.Join(have[key], ", ")))
+	}
+	if wrong == nil {
+		return nil
+	}
+	slices.Sort(wrong)
+	return errors.New("findings:\n" + strings.Join(wrong, "\n"))
+}
