@@ -7,6 +7,7 @@ package interop
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"net/netip"
 	"os"
@@ -42,37 +43,48 @@ func (l *lab) Cleanup(f func()) {
 // finding is one that viaduct makes about a program.
 type finding struct{ program, rule, severity string }
 
-// found returns the findings about programs, each with the cases it came up
-// in. Those about the scripted peers are left out.
-func found(r *report.Report) map[finding][]string {
-	all := make(map[finding][]string)
+// findings yields those about programs, with the case that each came up in.
+// Those about the scripted peers are left out.
+func findings(r *report.Report) iter.Seq2[*lab, report.Finding] {
 	connections := make(map[string]*report.Connection)
 	for i := range r.Connections {
 		connections[r.Connections[i].ID] = &r.Connections[i]
 	}
-	for _, l := range played.labs {
-		for _, f := range r.Findings {
-			c := connections[f.Connection]
-			if c == nil || f.Time.After(l.end) {
-				continue
+	return func(yield func(*lab, report.Finding) bool) {
+		for _, l := range played.labs {
+			for _, f := range r.Findings {
+				c := connections[f.Connection]
+				if c == nil || f.Time.After(l.end) {
+					continue
+				}
+				if f.Party = l.about(c, f.Party); f.Party != "" && !yield(l, f) {
+					return
+				}
 			}
-			program := l.about(c, f.Party)
-			if program == "" {
-				continue
-			}
-			key := finding{program, f.Rule, f.Severity}
-			if os.Getenv("INTEROP_VERBOSE") != "" {
-				fmt.Printf("%s: %s %s %s: %s [%s]\n", l.Name(), program, f.Rule, f.Severity, f.Summary, f.Evidence)
-			}
-			if name := strings.TrimPrefix(l.Name(), "Test"); !slices.Contains(all[key], name) {
-				all[key] = append(all[key], name)
-			}
+		}
+	}
+}
+
+// found sorts the cases by finding.
+func found(r *report.Report) map[finding][]string {
+	all := make(map[finding][]string)
+	for l, f := range findings(r) {
+		key, name := finding{f.Party, f.Rule, f.Severity}, strings.TrimPrefix(l.Name(), "Test")
+		if !slices.Contains(all[key], name) {
+			all[key] = append(all[key], name)
 		}
 	}
 	for _, cases := range all {
 		slices.Sort(cases)
 	}
 	return all
+}
+
+// printFindings gives each with what viaduct says of it.
+func printFindings(r *report.Report) {
+	for l, f := range findings(r) {
+		fmt.Printf("%s: %s: %s %s: %s [%s]\n", l.Name(), f.Party, f.Severity, f.Rule, f.Summary, f.Evidence)
+	}
 }
 
 // about names the program that a finding blames, if it is of this case.

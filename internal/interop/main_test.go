@@ -68,6 +68,9 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	r := watched.Report()
+	if os.Getenv("INTEROP_VERBOSE") != "" {
+		printFindings(r)
+	}
 	if err := keep(r); err != nil || code != 0 {
 		return code, err
 	}
