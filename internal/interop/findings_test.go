@@ -111,7 +111,7 @@ func address(s string) netip.Addr {
 	return a.Addr()
 }
 
-var findingInPage = regexp.MustCompile("(?m)^\\| ([a-z]+) \\| ([A-Z0-9]+-[A-Z0-9]+) \\| (violation|advice|info) \\| ([^|]*) \\|")
+var findingInPage = regexp.MustCompile(`(?m)^\| ([a-z]+) \| ([A-Z0-9]+-[A-Z0-9]+) \| (violation|advice|info) \| ([^|]*) \|`)
 
 // compareFindings wants the page's table of findings to be that of a run of all
 // tests.
