@@ -21,7 +21,7 @@ func empty(t *testing.T, c *Core, now event.Time) {
 	t.Helper()
 	c.Tick(now.Add(time.Hour))
 	z := c.Sizes()
-	z.Closed, z.Peers = 0, 0 // history
+	z.Closed, z.Peers, z.Findings = 0, 0, 0 // history
 	if z != (metrics.Sizes{}) {
 		t.Errorf("left over: %+v", z)
 	}

@@ -119,6 +119,7 @@ func (c *Core) Handle(e *event.Event) {
 		return // bytes that went nowhere: the source is at fault, its own counters tell
 	}
 	c.now = max(c.now, e.Time)
+	c.unanswered(e.Time)
 	c.rules.Advance(e.Time.Add(-timerSlack))
 	if e.Transport == event.UDP {
 		c.handleUDP(e)

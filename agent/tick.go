@@ -13,6 +13,26 @@ import (
 // caller ticks about once a second; the result does not depend on how often.
 func (c *Core) Tick(now event.Time) {
 	c.now = max(c.now, now)
+	c.unanswered(now)
+	c.tick(now)
+}
+
+// unanswered gives up the requests that had no answer in time. What the rules
+// say about them depends on what else had happened by then, so time passes in
+// steps of a grid, however far the next event or tick may be.
+func (c *Core) unanswered(now event.Time) {
+	const grid = event.Time(250 * time.Millisecond)
+	for due := c.txs.Due(); due != 0 && due <= now; due = c.txs.Due() {
+		at := (due + grid - 1) / grid * grid
+		if at > now {
+			return
+		}
+		c.tick(at)
+		c.txs.Expire(at) // last: what was held may have the answer
+	}
+}
+
+func (c *Core) tick(now event.Time) {
 	c.early.Expire(now)
 	late := now.Add(-timerSlack)
 	c.rules.Advance(late) // first: what is given up below is given up later than the timers are due
@@ -24,7 +44,7 @@ func (c *Core) Tick(now event.Time) {
 	c.agreements.Expire(now)
 	c.expireHeld(now)
 	c.bound.Expire(now)
-	c.txs.Expire(now) // last: what was held may have the answer
+	c.txs.Forget(now)
 	c.rules.Advance(now.Add(-timerSlack))
 }
 

@@ -3,8 +3,10 @@
 package rule
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
+	"slices"
 
 	"github.com/viaduct-project/viaduct/agent/fact"
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -38,7 +40,7 @@ type Findings struct {
 
 	limit  int
 	byKey  map[key]*Finding
-	all    []*Finding // in the order of their first time
+	all    []*Finding
 	totals map[Total]uint64
 }
 
@@ -53,9 +55,16 @@ func newFindings(limit int) Findings {
 	return Findings{limit: limit, byKey: make(map[key]*Finding), totals: make(map[Total]uint64)}
 }
 
-// All returns the findings in the order in which they were first raised. They
-// are the Engine's.
-func (f *Findings) All() []*Finding { return f.all }
+// All returns the findings by their first time. They are the Engine's. What
+// came late or was held for a while may be judged late, so they are not always
+// raised in that order.
+func (f *Findings) All() []*Finding {
+	slices.SortStableFunc(f.all, func(a, b *Finding) int {
+		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Rule.ID, b.Rule.ID),
+			cmp.Compare(a.Conn.ID, b.Conn.ID), cmp.Compare(a.Party, b.Party))
+	})
+	return f.all
+}
 
 func (f *Findings) add(r *Rule, c *fact.Conn, cause uint64, s Severity, party event.Side, t event.Time, evidence func() string) {
 	k := key{rule: r, party: party, cause: cause}
@@ -68,6 +77,9 @@ func (f *Findings) add(r *Rule, c *fact.Conn, cause uint64, s Severity, party ev
 		known.Count++
 		known.Last = max(known.Last, t)
 		known.Severity = max(known.Severity, s)
+		if t < known.First {
+			known.First, known.Conn, known.Evidence = t, c, printable(evidence())
+		}
 		return
 	}
 	f.totals[Total{r, s, party}]++

@@ -87,3 +87,13 @@ func asked(m *message.Message, source netip.Addr) Asked {
 	}
 	return a
 }
+
+// Relayed is a response that a proxy on this host received to a request that
+// it forwards, the newest one: what its Vias were without the proxy's own.
+type Relayed struct {
+	Tag      uint64 // which To tag, see TagOf
+	Received uint64 // which received the first has, 0 if none
+	Rest     uint64 // all else that the Vias say
+	Status   uint16
+	Vias     uint16 // 0 if there was no response
+}

@@ -43,12 +43,37 @@ func (tb *Table) reuse(tx *Transaction) {
 	tx.next, tb.free = tb.free, tx
 }
 
-// Expire drops what has waited or been kept for long enough.
+// Due is when the next request that waits is given up, 0 if none does.
+func (tb *Table) Due() event.Time {
+	at := tb.waiting.next()
+	if p := tb.proceed.next(); at == 0 || p != 0 && p < at {
+		return p
+	}
+	return at
+}
+
+func (q *queue) next() event.Time {
+	if q.oldest == nil {
+		return 0
+	}
+	return q.oldest.deadline
+}
+
+func (q *queue) due(now event.Time) bool { return q.oldest != nil && q.oldest.deadline <= now }
+
+// Expire drops what has waited for long enough.
 func (tb *Table) Expire(now event.Time) {
-	for _, q := range []*queue{&tb.waiting, &tb.proceed, &tb.completed} {
-		for q.oldest != nil && q.oldest.deadline <= now {
+	for _, q := range []*queue{&tb.waiting, &tb.proceed} {
+		for q.due(now) {
 			tb.expire(q.oldest)
 		}
+	}
+}
+
+// Forget drops what has been answered and was kept for long enough.
+func (tb *Table) Forget(now event.Time) {
+	for tb.completed.due(now) {
+		tb.drop(tb.completed.oldest)
 	}
 }
 

@@ -27,6 +27,8 @@ type Transaction struct {
 	Again []event.Time          // of the others, as far as the first fifteen
 	Notes *note.Pad
 
+	Relayed Relayed // by the proxy that received the request
+
 	Copies     uint16     // of the request, the first included
 	AnsweredAt event.Time // first response, 0 before
 	FinalAt    event.Time // first final one, 0 before
@@ -94,4 +96,20 @@ func (tx *Transaction) part() {
 		f = next
 	}
 	tx.forks = nil
+}
+
+// Source is the address that the request came from.
+func (tx *Transaction) Source() netip.AddrPort {
+	if tx.Dir == event.In {
+		return tx.Conn.Remote
+	}
+	return tx.Local
+}
+
+// Target is the address that the request was sent to.
+func (tx *Transaction) Target() netip.AddrPort {
+	if tx.Dir == event.Out {
+		return tx.Conn.Remote
+	}
+	return tx.Local
 }

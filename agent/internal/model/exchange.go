@@ -37,6 +37,9 @@ func (r *request) send(arrived func()) {
 	}
 	text := r.String()
 	at := w.copies(most)
+	if r.gap = t1; len(at) > 1 {
+		r.gap = min(2*(at[len(at)-1]-at[len(at)-2]), most)
+	}
 	for i, d := range at {
 		last := i == len(at)-1
 		w.after(d, func() {
@@ -65,7 +68,7 @@ func (r *request) answer(status int, lines []string, keep int, done func()) {
 		if r.from.peer.seen() {
 			r.reply(text)
 		}
-		w.after(t1-wait, func() {
+		w.after(r.gap-wait, func() {
 			r.link.put(r.from, r.String())
 			w.after(w.between(time.Millisecond, 50*time.Millisecond), func() {
 				r.reply(text)

@@ -5,6 +5,7 @@ package model
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // call names a dialog to be, or a registration, as both sides see it.
@@ -43,6 +44,7 @@ type request struct {
 	to     string // tag, "" for none
 	lines  []string
 	body   string
+	gap    time.Duration // to the next copy, once sent
 }
 
 // ask makes a request of p within c.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package rport has the rules of RFC 3581: symmetric response routing by rport.
+// Package rport has the rules of RFC 3581: symmetric responses.
 package rport
 
 import (
@@ -19,6 +19,11 @@ func Family() rule.Family {
 		Note:  note.RPort,
 		Name:  "RFC 3581: rport",
 		Flows: flows,
-		Rules: []rule.Rule{},
+		Rules: []rule.Rule{
+			bare, filled, sameSource, toSource,
+			staysOpen, listensAtSentBy,
+			repeats, streams, grammar, learned,
+			unasked,
+		},
 	}
 }
