@@ -52,6 +52,9 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	collectTraffic(ch, &s)
 	collectState(ch, &s)
 	collectKernel(ch, &s)
+	policyReloads.value(ch, float64(s.Policy.Succeeded), "success")
+	policyReloads.value(ch, float64(s.Policy.Failed), "failure")
+	policyLoaded.value(ch, s.Policy.Loaded)
 	for feature, there := range c.features {
 		featureAvailable.value(ch, oneIf(there), feature)
 	}

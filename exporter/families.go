@@ -90,6 +90,11 @@ var (
 	programRunSeconds = counter("bpf_program_run_seconds_total",
 		"Time spent in the BPF program while the kernel counted its runs.", "program")
 
+	policyReloads = counter("policy_reloads_total",
+		"Readings of the policy file after the first one.", "result")
+	policyLoaded = gauge("policy_loaded_timestamp_seconds",
+		"When the policy in force was read; 0 if it is the built-in one.")
+
 	featureAvailable = gauge("feature_available",
 		"Whether the feature was there in full when the agent started.", "feature")
 	snapshotSeconds = gauge("snapshot_seconds",

@@ -30,11 +30,20 @@ func NewRegistry(c *Collector) *prometheus.Registry {
 	return r
 }
 
+// Control is what the handler asks of the agent; its functions are called from
+// many goroutines.
+type Control struct {
+	Ready  func() error // why the agent is not ready, in a sentence, or nil
+	Reload func() error // reads the policy again; nil if there is none to read
+	// Authenticated: the web configuration lets nobody in whom it does not know.
+	Authenticated bool
+}
+
 // NewHandler serves the paths that may be seen from the network, since they
-// hold no address and no call: /metrics, /-/healthy and /-/ready. ready returns
-// why the agent is not ready, in a sentence, or nil; it is called from many
-// goroutines. All other paths are not found.
-func NewHandler(r *prometheus.Registry, ready func() error, log *slog.Logger) http.Handler {
+// hold no address and no call: /metrics, /-/healthy and /-/ready; and to this
+// host, or to whom the web configuration knows, POST /-/reload. All other paths
+// are not found.
+func NewHandler(r *prometheus.Registry, agent Control, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(r, promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(log.Handler(), slog.LevelError),
@@ -46,12 +55,23 @@ func NewHandler(r *prometheus.Registry, ready func() error, log *slog.Logger) ht
 		answer(w, http.StatusOK, "viaduct is running")
 	})
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
-		if err := ready(); err != nil {
+		if err := agent.Ready(); err != nil {
 			answer(w, http.StatusServiceUnavailable, "viaduct is not ready: "+err.Error())
 			return
 		}
 		answer(w, http.StatusOK, "viaduct is ready")
 	})
+	mux.Handle("POST /-/reload", trusted(agent.Authenticated, func(w http.ResponseWriter, _ *http.Request) {
+		if agent.Reload == nil {
+			answer(w, http.StatusConflict, "there is no policy file to reload: start the agent with --policy FILE")
+			return
+		}
+		if err := agent.Reload(); err != nil {
+			answer(w, http.StatusUnprocessableEntity, err.Error())
+			return
+		}
+		answer(w, http.StatusOK, "the policy is in force")
+	}))
 	return mux
 }
 

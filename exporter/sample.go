@@ -13,6 +13,14 @@ type Sample struct {
 	metrics.Snapshot
 	Kernel   Kernel
 	Programs []Program
+	Policy   Policy
+}
+
+// Policy is what became of the policy file.
+type Policy struct {
+	Succeeded uint64
+	Failed    uint64
+	Loaded    float64 // Unix time; 0 if there is no file
 }
 
 // Kernel is what only the programs in the kernel count; events they failed to

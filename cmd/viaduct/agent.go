@@ -18,13 +18,17 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/viaduct-project/viaduct/agent"
+	"github.com/viaduct-project/viaduct/agent/policy"
 	"github.com/viaduct-project/viaduct/bpf"
 	"github.com/viaduct-project/viaduct/exporter"
 	"github.com/viaduct-project/viaduct/internal/live"
+	"github.com/viaduct-project/viaduct/internal/reload"
 )
 
 type agentCommand struct {
 	probeFlags
+	policyFlag
 	Web struct {
 		ListenAddress string `help:"Where to serve /metrics, /-/healthy and /-/ready; ${default} if not given." default:"127.0.0.1:19060" placeholder:"HOST:PORT"`
 		ConfigFile    string `name:"config.file" help:"TLS and authentication for it, in the format of Prometheus' exporters." placeholder:"FILE"`
@@ -68,7 +72,20 @@ func (c *agentCommand) watch(env *environment, probes bpf.Options) (err error) {
 	build.Version = version
 	log.Info("Starting", "version", version, "kernel", bpf.Release())
 	there := features(log)
-	w, err := live.Start(live.Options{Probes: probes})
+	var w *live.Watch
+	var started *policy.Policy
+	file, err := c.keep(log, func(p *policy.Policy) {
+		if w == nil {
+			started = p
+			return
+		}
+		w.SetPolicy(p)
+	})
+	if err != nil {
+		return err
+	}
+	probes.Ports = c.ports(started)
+	w, err = live.Start(live.Options{Probes: probes, Core: agent.Config{Policy: started}})
 	if err != nil {
 		return err
 	}
@@ -78,16 +95,29 @@ func (c *agentCommand) watch(env *environment, probes bpf.Options) (err error) {
 		err = errors.Join(err, w.Close())
 		log.Info("Detached", "connections", seen.Connections, "messages", seen.Messages, "lost", seen.Lost)
 	}()
-	return c.serve(env.ctx, log, listener, w, there)
+	return c.serve(env.ctx, log, listener, w, there, file)
 }
 
 // serve reads and answers until ctx is done or one of both fails.
-func (c *agentCommand) serve(ctx context.Context, log *slog.Logger, listener net.Listener, w *live.Watch, there map[string]bool) error {
-	take := func() (exporter.Sample, error) { return sample(w) }
+func (c *agentCommand) serve(ctx context.Context, log *slog.Logger, listener net.Listener, w *live.Watch, there map[string]bool, file *reload.File) error {
+	take := func() (exporter.Sample, error) {
+		s, err := sample(w)
+		s.Policy = policySample(file)
+		return s, err
+	}
+	known, err := authenticates(c.Web.ConfigFile)
+	if err != nil {
+		return err
+	}
+	control := exporter.Control{Authenticated: known}
 	tasks, ctx := errgroup.WithContext(ctx)
+	control.Ready = func() error { return ready(ctx, w) }
+	if file != nil {
+		control.Reload = file.Reload
+		tasks.Go(func() error { return file.Watch(ctx) })
+	}
 	server := &http.Server{
-		Handler: exporter.NewHandler(exporter.NewRegistry(exporter.NewCollector(take, there)),
-			func() error { return ready(ctx, w) }, log),
+		Handler:           exporter.NewHandler(exporter.NewRegistry(exporter.NewCollector(take, there)), control, log),
 		ReadHeaderTimeout: headerWait,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}

@@ -133,7 +133,7 @@ func TestAgentEndsWhenReadingFails(t *testing.T) {
 	a := startAgent(t, func(log io.Writer, ended chan<- int) {
 		go func() {
 			logger := slog.New(slog.NewTextHandler(log, nil))
-			why = new(agentCommand).serve(t.Context(), logger, listener, w, nil)
+			why = new(agentCommand).serve(t.Context(), logger, listener, w, nil, nil)
 			ended <- exitUnable
 		}()
 	})

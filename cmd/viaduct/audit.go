@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/viaduct-project/viaduct/agent"
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/bpf"
 	"github.com/viaduct-project/viaduct/internal/capture/track"
@@ -19,6 +20,7 @@ import (
 
 type auditCommand struct {
 	probeFlags
+	policyFlag
 	For    time.Duration `help:"Stop after this long, as in 30s or 10m. Without it, Ctrl-C ends the audit and prints the report." placeholder:"DURATION"`
 	PID    int           `name:"pid" help:"Report the sockets of this process and its descendants only." placeholder:"PID"`
 	Pcap   string        `name:"pcap" help:"Audit this capture file (pcap or pcapng, also compressed by gzip or zstd) and not the host; - reads standard input. Needs no privilege." placeholder:"FILE"`
@@ -51,6 +53,11 @@ func (c *auditCommand) Run(env *environment) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	p, err := c.once()
+	if err != nil {
+		return err
+	}
+	probes.Ports = c.ports(p)
 	out, err := c.open(env)
 	if err != nil {
 		return err
@@ -58,9 +65,9 @@ func (c *auditCommand) Run(env *environment) error {
 	defer out.Close()
 	var r *report.Report
 	if c.Pcap != "" {
-		r, err = auditCapture(env, c.Pcap, track.Options{Ports: c.Port, Local: networks(c.Local)})
+		r, err = auditCapture(env, c.Pcap, track.Options{Ports: probes.Ports, Local: networks(c.Local)}, p)
 	} else {
-		r, err = watch(env, live.Options{Probes: probes}, c.For)
+		r, err = watch(env, live.Options{Probes: probes, Core: agent.Config{Policy: p}}, c.For)
 	}
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/viaduct-project/viaduct/agent"
+	"github.com/viaduct-project/viaduct/agent/policy"
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/internal/capture"
 	"github.com/viaduct-project/viaduct/internal/capture/track"
@@ -22,7 +23,7 @@ import (
 // auditCapture returns the report on a capture file, or on standard input if
 // that is -. A file that is cut off gives a report on what is there, and a
 // warning.
-func auditCapture(env *environment, name string, o track.Options) (*report.Report, error) {
+func auditCapture(env *environment, name string, o track.Options, p *policy.Policy) (*report.Report, error) {
 	from, size := os.Stdin, int64(0)
 	if name != "-" {
 		file, err := os.Open(name)
@@ -36,7 +37,7 @@ func auditCapture(env *environment, name string, o track.Options) (*report.Repor
 		}
 	}
 	counted := &countingReader{Reader: from}
-	core := agent.New(agent.Config{Source: "pcap"})
+	core := agent.New(agent.Config{Source: "pcap", Policy: p})
 	stop := showProgress(env.stderr, counted.progress(size))
 	read, err := capture.Read(env.ctx, counted, o, core)
 	stop()

@@ -149,6 +149,30 @@ func (a *scraped) get(path string) (status int, body string) {
 	return r.StatusCode, string(b)
 }
 
+func (a *scraped) post(path string) (status int, body string) {
+	a.t.Helper()
+	r, err := http.Post(a.url+path, "", nil)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return r.StatusCode, string(b)
+}
+
+// until waits for a condition.
+func (a *scraped) until(what string, done func() bool) {
+	a.t.Helper()
+	for deadline := time.Now().Add(patience); !done(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			a.t.Fatalf("not after %v: %s", patience, what)
+		}
+	}
+}
+
 // series are the values of a page, by name and labels. A histogram has two.
 type series map[string]float64
 

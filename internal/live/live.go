@@ -16,6 +16,7 @@ import (
 
 	"github.com/viaduct-project/viaduct/agent"
 	"github.com/viaduct-project/viaduct/agent/metrics"
+	"github.com/viaduct-project/viaduct/agent/policy"
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/bpf"
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -149,6 +150,13 @@ func (w *Watch) Report() *report.Report {
 	}
 	r.Features = Features()
 	return r
+}
+
+// SetPolicy puts another policy in force.
+func (w *Watch) SetPolicy(p *policy.Policy) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.core.SetPolicy(p)
 }
 
 // Metrics returns the core's counters and gauges of now.

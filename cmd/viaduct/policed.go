@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/prometheus/exporter-toolkit/web"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/viaduct-project/viaduct/agent/policy"
+	"github.com/viaduct-project/viaduct/exporter"
+	"github.com/viaduct-project/viaduct/internal/policyfile"
+	"github.com/viaduct-project/viaduct/internal/reload"
+)
+
+// policyFlag is shared by the commands that follow a policy.
+type policyFlag struct {
+	Policy string `help:"The policy: what is expected of each peer's connections. Without it everything is observed." placeholder:"FILE"`
+}
+
+// once reads the policy for a command that ends.
+func (f policyFlag) once() (*policy.Policy, error) {
+	if f.Policy == "" {
+		return policyfile.Default(), nil
+	}
+	return readPolicy(f.Policy)
+}
+
+// ports are those that the flags name, or the policy.
+func (f probeFlags) ports(p *policy.Policy) []uint16 {
+	if len(f.Port) > 0 {
+		return f.Port
+	}
+	return p.Ports
+}
+
+// keep reads the policy for a command that goes on: use gets it, and each that
+// takes its place later. There is no file if there is no policy.
+func (f policyFlag) keep(log *slog.Logger, use func(*policy.Policy)) (*reload.File, error) {
+	if f.Policy == "" {
+		use(policyfile.Default())
+		return nil, nil
+	}
+	file, err := reload.Open(f.Policy, log, func(text []byte) error {
+		p, err := policyfile.Parse(f.Policy, text)
+		if err == nil {
+			use(p)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("--policy: %w", err)
+	}
+	return file, nil
+}
+
+func policySample(file *reload.File) exporter.Policy {
+	if file == nil {
+		return exporter.Policy{}
+	}
+	s := file.Stats()
+	return exporter.Policy{Succeeded: s.Succeeded, Failed: s.Failed, Loaded: float64(s.Loaded.UnixMilli()) / 1000}
+}
+
+// authenticates says whether the web configuration lets nobody in whom it does
+// not know: by password, or by a certificate that it verifies.
+func authenticates(name string) (bool, error) {
+	if name == "" {
+		return false, nil
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return false, fmt.Errorf("--web.config.file: %w", err)
+	}
+	var c web.Config
+	if err := yaml.Unmarshal(text, &c); err != nil {
+		return false, fmt.Errorf("--web.config.file %s: %w", name, err)
+	}
+	return len(c.Users) > 0 || c.TLSConfig.ClientAuth == "RequireAndVerifyClientCert", nil
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/viaduct-project/viaduct/internal/testutil"
+)
+
+// TestAgentReloads: by request, by signal and by itself; a wrong file leaves
+// the old one in force, loudly.
+func TestAgentReloads(t *testing.T) {
+	testutil.RequireRoot(t)
+	path := filepath.Join(t.TempDir(), "policy.yaml")
+	write := func(text string) {
+		t.Helper()
+		whole := path + ".new" // nobody must read half of it
+		if err := errors.Join(os.WriteFile(whole, []byte(text), 0o600), os.Rename(whole, path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("version: 1\n")
+	a, process := startProcess(t, "--policy", path)
+	reloads := func(result string) float64 { return a.scrape()["policy_reloads_total "+result] }
+	if loaded := a.scrape()["policy_loaded_timestamp_seconds"]; loaded == 0 {
+		t.Error("the policy was never loaded")
+	}
+
+	status, body := a.post("/-/reload")
+	if status != http.StatusOK || reloads("success") != 1 {
+		t.Errorf("reload: %d %s, %v succeeded", status, body, reloads("success"))
+	}
+	if err := process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	a.until("SIGHUP", func() bool { return reloads("success") == 2 })
+	write("version: 1\npeers: []\n")
+	a.until("another file", func() bool { return reloads("success") == 3 })
+
+	write("version: 1\npears: []\n")
+	a.until("a wrong file", func() bool { return reloads("failure") == 1 })
+	if status, body = a.post("/-/reload"); status != http.StatusUnprocessableEntity || !strings.Contains(body, `policy.yaml:2:1: policy: unknown key "pears"`) {
+		t.Errorf("reload of a wrong file: %d %s", status, body)
+	}
+	if !strings.Contains(a.log.String(), "the old one stays in force") {
+		t.Error("the log does not say that the old one stays in force")
+	}
+}
+
+func TestAuthenticates(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		want bool
+	}{
+		{"", false},
+		{"tls_server_config: {cert_file: c, key_file: k}", false},
+		{"tls_server_config: {cert_file: c, key_file: k, client_auth_type: RequestClientCert}", false},
+		{"tls_server_config: {cert_file: c, key_file: k, client_auth_type: RequireAndVerifyClientCert, client_ca_file: a}", true},
+		{"basic_auth_users: {}", false},
+		{"basic_auth_users: {a: b}", true},
+	} {
+		name := filepath.Join(t.TempDir(), "web.yml")
+		if err := os.WriteFile(name, []byte(tt.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := authenticates(name); err != nil || got != tt.want {
+			t.Errorf("%q: %t, %v", tt.text, got, err)
+		}
+	}
+}
