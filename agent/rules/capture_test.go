@@ -18,6 +18,7 @@ import (
 	"github.com/viaduct-project/viaduct/internal/capture"
 	"github.com/viaduct-project/viaduct/internal/capture/track"
 	"github.com/viaduct-project/viaduct/internal/flow"
+	"github.com/viaduct-project/viaduct/internal/flow/pcap"
 )
 
 // TestFlowsFromCapture: what the example flows raise is raised as well when
@@ -53,7 +54,7 @@ func TestFlowsFromCapture(t *testing.T) {
 
 func sameFromCapture(t *testing.T, s *flow.Section) {
 	var file bytes.Buffer
-	if err := flow.WritePcap(&file, s); err != nil {
+	if err := pcap.Write(&file, s); err != nil {
 		t.Fatal(err)
 	}
 	var options track.Options

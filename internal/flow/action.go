@@ -9,74 +9,94 @@ import (
 	"github.com/viaduct-project/viaduct/internal/event"
 )
 
-// kind is what happens. Steps become actions once, when the file is read;
-// every player plays the same actions.
-type kind uint8
+// Act is what happens. Steps become actions once, when the file is read; every
+// player plays the same actions.
+type Act uint8
 
 const (
-	opens     kind = iota + 1
-	fails          // a connect; how
-	sends          // side, data
-	loses          // side; size bytes of it were not seen
-	finishes       // side sends its FIN and may still receive
-	closes         // the connection is gone; side ended it, how
-	listens        // addr, owner
-	unlistens      // addr, owner
-	exits          // owner
+	Opens     Act = iota + 1
+	Fails         // a connect; How
+	Sends         // Side, Data, Split, Seen
+	Loses         // Side; Size bytes of it were not seen
+	Finishes      // Side sends its FIN and may still receive
+	Closes        // the connection is gone; Side ended it, How. After both FINs, if by FIN
+	Listens       // Over, Addr, Owner
+	Unlistens     // Over, Addr, Owner
+	Exits         // Owner
 )
 
-// action is one thing that happens.
-type action struct {
-	at    time.Duration // since the flow's start
-	kind  kind
-	conn  *conn
-	side  event.Side
-	data  []byte
-	split int // segments that data goes in
-	seen  int // bytes of data that the observer has; -1 is all
-	size  int
-	how   event.How
-	addr  netip.AddrPort
-	over  event.Transport // listens, unlistens
-	owner event.Process
+// Action is one thing that happens.
+type Action struct {
+	At    time.Duration // since the flow's start
+	Act   Act
+	Conn  *Conn
+	Side  event.Side
+	Data  []byte
+	Split int // segments that Data goes in
+	Seen  int // bytes of Data that the observer has; -1 is all
+	Size  int
+	How   event.How
+	Addr  netip.AddrPort
+	Over  event.Transport
+	Owner event.Process
 }
 
-// conn is one connection or UDP flow.
-type conn struct {
-	name          string
-	id            int // from 1, in order of declaration
-	transport     event.Transport
-	local, remote netip.AddrPort
-	initiator     event.Side
-	owner         event.Process
-	midLife       bool
-	opened        bool
-	closed        bool
-	finished      [2]bool // by side
-	last          [2]*message
-	stunID        [2][12]byte
-	step          Step // declaration
-}
-
-// index of a side in an array of two.
-func index(s event.Side) int { return int(s) - int(event.Local) }
-
-func other(s event.Side) event.Side { return event.Local + event.Remote - s }
-
-// address of the side's end.
-func (c *conn) address(s event.Side) netip.AddrPort {
-	if s == event.Local {
-		return c.local
+// Segments cuts the data into as many parts as it is to go in, of about the
+// same size.
+func (a *Action) Segments() [][]byte {
+	n := max(1, min(a.Split, len(a.Data)))
+	size := (len(a.Data) + n - 1) / n
+	var parts [][]byte
+	for rest := a.Data; len(rest) > 0; {
+		cut := min(size, len(rest))
+		parts = append(parts, rest[:cut])
+		rest = rest[cut:]
 	}
-	return c.remote
+	return parts
+}
+
+// Conn is one connection or UDP flow.
+type Conn struct {
+	Name          string
+	ID            int // from 1, in order of declaration
+	Transport     event.Transport
+	Local, Remote netip.AddrPort
+	Initiator     event.Side
+	Owner         event.Process
+	MidLife       bool
+
+	opened, closed bool
+	finished       [2]bool // by side
+	last           [2]*message
+	stunID         [2][12]byte
+}
+
+// FirstSeq returns the sequence numbers of the first bytes, by side. Those of
+// the local side wrap soon.
+func (c *Conn) FirstSeq() [2]uint32 {
+	return [2]uint32{uint32(4294967000 - c.ID), uint32(1000 * c.ID)}
+}
+
+// Index of a side in an array of two.
+func Index(s event.Side) int { return int(s) - int(event.Local) }
+
+// Other is the side at the other end.
+func Other(s event.Side) event.Side { return event.Local + event.Remote - s }
+
+// Address of the side's end.
+func (c *Conn) Address(s event.Side) netip.AddrPort {
+	if s == event.Local {
+		return c.Local
+	}
+	return c.Remote
 }
 
 // sentBy is where the side listens: its own end, unless that is the ephemeral
 // port of a connect.
-func (c *conn) sentBy(s event.Side) netip.AddrPort {
-	a := c.address(s)
-	if c.transport != event.UDP && c.initiator == s {
-		return netip.AddrPortFrom(a.Addr(), defaultPort(c.transport))
+func (c *Conn) sentBy(s event.Side) netip.AddrPort {
+	a := c.Address(s)
+	if c.Transport != event.UDP && c.Initiator == s {
+		return netip.AddrPortFrom(a.Addr(), defaultPort(c.Transport))
 	}
 	return a
 }

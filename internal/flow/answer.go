@@ -12,7 +12,7 @@ import (
 
 // asked finds the request that a response is about: the one that re= names, or
 // the newest of the other side on this connection without a final response.
-func (b *builder) asked(st *Step, c *conn) (*message, error) {
+func (b *builder) asked(st *Step, c *Conn) (*message, error) {
 	if re, ok := option(st.Args, "re"); ok {
 		about := b.named[re]
 		switch {
@@ -25,15 +25,15 @@ func (b *builder) asked(st *Step, c *conn) (*message, error) {
 	}
 	name, byCall := option(st.Args, "call")
 	for _, r := range slices.Backward(b.requests) {
-		if r.conn == c && r.from == other(st.From) && r.final == nil && r.method != "ACK" && (!byCall || r.call.name == name) {
+		if r.conn == c && r.from == Other(st.From) && r.final == nil && r.method != "ACK" && (!byCall || r.call.name == name) {
 			return r, nil
 		}
 	}
-	return nil, fault("%s: no request of the other side on %s waits for a response; name one with as= and re=", st.What, c.name)
+	return nil, fault("%s: no request of the other side on %s waits for a response; name one with as= and re=", st.What, c.Name)
 }
 
 // answer makes a response as RFC 3261 section 8.2.6 says.
-func (b *builder) answer(st *Step, c *conn) (*message, error) {
+func (b *builder) answer(st *Step, c *Conn) (*message, error) {
 	request, err := b.asked(st, c)
 	if err != nil {
 		return nil, err

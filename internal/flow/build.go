@@ -3,10 +3,6 @@
 package flow
 
 import (
-	"bytes"
-	"net/netip"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -19,19 +15,13 @@ const (
 	maxLasting = 30 * 24 * time.Hour
 )
 
-// listener is an address that something listens on.
-type listener struct {
-	over event.Transport
-	addr netip.AddrPort
-}
-
 // builder turns steps into actions.
 type builder struct {
 	now     time.Duration
-	actions []action
+	actions []Action
 	rounds  int // of all repeats
 	bytes   int
-	conns   map[string]*conn
+	conns   map[string]*Conn
 	ids     int
 	used    map[event.Side]uint16 // ephemeral ports given out
 
@@ -48,7 +38,7 @@ type builder struct {
 // build fills in the actions of a section.
 func (s *Section) build() error {
 	b := &builder{
-		conns: make(map[string]*conn),
+		conns: make(map[string]*Conn),
 		used:  map[event.Side]uint16{event.Local: 41000, event.Remote: 40000},
 		named: make(map[string]*message),
 
@@ -77,9 +67,9 @@ func (b *builder) steps(steps []Step) error {
 	return nil
 }
 
-func (b *builder) do(a action) {
-	a.at = b.now
-	b.bytes += len(a.data)
+func (b *builder) do(a Action) {
+	a.At = b.now
+	b.bytes += len(a.Data)
 	b.actions = append(b.actions, a)
 }
 
@@ -115,22 +105,22 @@ func (b *builder) step(st *Step) error {
 	case st.Verb == "stop":
 		return b.ending(st, c)
 	case st.What == "lost":
-		b.do(action{kind: loses, conn: c, side: st.From, size: number(st.Args, 0)})
+		b.do(Action{Act: Loses, Conn: c, Side: st.From, Size: number(st.Args, 0)})
 		return nil
 	}
 	data, err := b.payload(st, c)
 	if err != nil {
 		return err
 	}
-	if c.transport == event.UDP && len(data) > maxSize {
+	if c.Transport == event.UDP && len(data) > maxSize {
 		return fault("%s: %d bytes do not fit into a datagram", st.What, len(data))
 	}
-	b.do(action{kind: sends, conn: c, side: st.From, data: data, split: st.intOption("split", 1), seen: st.intOption("seen", -1)})
+	b.do(Action{Act: Sends, Conn: c, Side: st.From, Data: data, Split: st.intOption("split", 1), Seen: st.intOption("seen", -1)})
 	return nil
 }
 
 // live returns the connection of a step, which must be able to carry it.
-func (b *builder) live(st *Step) (*conn, error) {
+func (b *builder) live(st *Step) (*Conn, error) {
 	c := b.conns[st.Conn]
 	switch {
 	case c == nil:
@@ -139,12 +129,12 @@ func (b *builder) live(st *Step) (*conn, error) {
 		return nil, fault("connection %s is closed; declare it again for a new one", st.Conn)
 	case !c.opened:
 		return nil, fault("connection %s is not open: write open %s", st.Conn, st.Conn)
-	case st.From != event.Unknown && c.finished[index(st.From)] && st.What != "rst":
+	case st.From != event.Unknown && c.finished[Index(st.From)] && st.What != "rst":
 		return nil, fault("this side has sent its FIN on %s and can send no more", st.Conn)
 	}
-	if c.transport == event.UDP {
+	if c.Transport == event.UDP {
 		if st.Verb == "stop" {
-			return nil, fault("%s is UDP: it has no end but silence, or unlisten udp %s", st.Conn, c.local)
+			return nil, fault("%s is UDP: it has no end but silence, or unlisten udp %s", st.Conn, c.Local)
 		}
 		if st.intOption("split", 1) > 1 {
 			return nil, fault("%s is UDP: a datagram cannot be split", st.Conn)
@@ -153,135 +143,32 @@ func (b *builder) live(st *Step) (*conn, error) {
 	return c, nil
 }
 
-func (b *builder) ending(st *Step, c *conn) error {
+func (b *builder) ending(st *Step, c *Conn) error {
 	switch st.What {
 	case "timeout":
 		b.close(c, event.Local, event.Timeout)
 	case "rst":
 		b.close(c, st.From, event.RST)
 	case "fin", "close":
-		c.finished[index(st.From)] = true
-		b.do(action{kind: finishes, conn: c, side: st.From})
+		c.finished[Index(st.From)] = true
+		b.do(Action{Act: Finishes, Conn: c, Side: st.From})
 		by := st.From
 		if st.What == "fin" {
-			if !c.finished[index(other(st.From))] {
+			if !c.finished[Index(Other(st.From))] {
 				return nil
 			}
-			by = other(st.From) // whose FIN was the first
-		} else if c.finished[index(other(st.From))] {
-			by = other(st.From)
+			by = Other(st.From) // whose FIN was the first
+		} else if c.finished[Index(Other(st.From))] {
+			by = Other(st.From)
 		} else {
-			b.do(action{kind: finishes, conn: c, side: other(st.From)})
+			b.do(Action{Act: Finishes, Conn: c, Side: Other(st.From)})
 		}
 		b.close(c, by, event.FIN)
 	}
 	return nil
 }
 
-func (b *builder) close(c *conn, by event.Side, how event.How) {
+func (b *builder) close(c *Conn, by event.Side, how event.How) {
 	c.closed = true
-	b.do(action{kind: closes, conn: c, side: by, how: how})
-}
-
-// address reads ADDRESS:PORT, or ADDRESS alone if port is not 0.
-func address(text string, port uint16) (netip.AddrPort, error) {
-	if a, err := netip.ParseAddr(text); err == nil && port != 0 && a.Zone() == "" {
-		return netip.AddrPortFrom(a, port), nil
-	}
-	a, err := netip.ParseAddrPort(text)
-	if err != nil || a.Port() == 0 || a.Addr().Zone() != "" {
-		return a, fault("%q is no address: write 192.0.2.1:5060 or [2001:db8::1]:5060", text)
-	}
-	return a, nil
-}
-
-func process(args []string, or event.Process) (event.Process, error) {
-	p := or
-	if v, ok := option(args, "process"); ok {
-		p.Name = v
-	}
-	if v, ok := option(args, "pid"); ok {
-		n, err := strconv.ParseUint(v, 10, 22)
-		if err != nil || n == 0 {
-			return p, fault("pid=%s is not a process id", v)
-		}
-		p.PID = uint32(n)
-	}
-	return p, nil
-}
-
-func (b *builder) host(st *Step) error {
-	if st.Verb == "exit" {
-		owner, err := process(st.Args, event.Process{Name: "proxy"})
-		b.do(action{kind: exits, owner: owner})
-		return err
-	}
-	a := action{kind: listens, over: event.TCP}
-	if st.Args[0] == "udp" {
-		a.over = event.UDP
-	}
-	var err error
-	if a.addr, err = address(st.Args[1], 0); err != nil {
-		return err
-	}
-	owner, key := holder, listener{a.over, a.addr}
-	if st.Verb == "unlisten" {
-		a.kind = unlistens
-		if known, ok := b.listeners[key]; ok {
-			owner = known
-		}
-	}
-	a.owner, err = process(st.Args[2:], owner)
-	b.listeners[key] = a.owner
-	b.do(a)
-	return err
-}
-
-// payload returns the bytes that a step sends.
-func (b *builder) payload(st *Step, c *conn) ([]byte, error) {
-	switch st.What {
-	case "ping":
-		return []byte("\r\n\r\n"), nil
-	case "pong":
-		return []byte("\r\n"), nil
-	case "raw", "filler":
-		text, err := strconv.Unquote(st.Args[0])
-		return []byte(text), err
-	case "stun":
-		return b.stun(st, c)
-	case "again":
-		m := c.last[index(st.From)]
-		if name, ok := option(st.Args, "re"); ok {
-			m = b.named[name]
-		}
-		if m == nil {
-			return nil, fault("again: this side has sent no message on %s; name one with re=", c.name)
-		}
-		return bytes.Clone(m.wire), nil
-	}
-	m, err := b.compose(st, c)
-	if err != nil {
-		return nil, err
-	}
-	m.wire = []byte(m.text.String())
-	if n := st.intOption("size", 0); n > 0 {
-		if n < len(m.wire) {
-			return nil, fault("size=%d: the message has %d bytes already", n, len(m.wire))
-		}
-		m.fill(n)
-	}
-	if name, ok := option(st.Args, "as"); ok {
-		b.named[name] = m
-	}
-	c.last[index(st.From)] = m
-	return m.wire, nil
-}
-
-// fill makes the message n bytes long with a header field that means nothing.
-func (m *message) fill(n int) {
-	const name = "Subject"
-	if missing := n - len(m.wire) - len(name+": \r\n"); missing > 0 {
-		m.text.Add(name, "%s", strings.Repeat("x", missing))
-	}
-	m.wire = []byte(m.text.String())
+	b.do(Action{Act: Closes, Conn: c, Side: by, How: how})
 }

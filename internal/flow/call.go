@@ -32,7 +32,7 @@ type call struct {
 // end is one side of a connection, or of a neighbour: a proxy has the same
 // party of a call on the left of one hop and on the right of the next.
 type end struct {
-	conn   *conn // or
+	conn   *Conn // or
 	remote netip.Addr
 	from   event.Side
 }
@@ -70,11 +70,11 @@ func (b *builder) freeName() string {
 // partyOf says which party sends. On a new connection that is the party that
 // this neighbour was before; a new neighbour is taken for the one that sent
 // first in the same direction.
-func (c *call) partyOf(conn *conn, from event.Side) int {
+func (c *call) partyOf(conn *Conn, from event.Side) int {
 	if p, ok := c.party[end{conn, netip.Addr{}, from}]; ok {
 		return p
 	}
-	p, ok := c.party[end{nil, conn.remote.Addr(), from}]
+	p, ok := c.party[end{nil, conn.Remote.Addr(), from}]
 	if !ok {
 		if len(c.party) == 0 {
 			c.first = from
@@ -88,17 +88,17 @@ func (c *call) partyOf(conn *conn, from event.Side) int {
 }
 
 // meet notes that party p is on side from of conn.
-func (c *call) meet(conn *conn, from event.Side, p int) {
+func (c *call) meet(conn *Conn, from event.Side, p int) {
 	c.party[end{conn, netip.Addr{}, from}] = p
-	c.party[end{conn, netip.Addr{}, other(from)}] = 1 - p
-	if _, known := c.party[end{nil, conn.remote.Addr(), from}]; !known {
-		c.party[end{nil, conn.remote.Addr(), from}] = p
-		c.party[end{nil, conn.remote.Addr(), other(from)}] = 1 - p
+	c.party[end{conn, netip.Addr{}, Other(from)}] = 1 - p
+	if _, known := c.party[end{nil, conn.Remote.Addr(), from}]; !known {
+		c.party[end{nil, conn.Remote.Addr(), from}] = p
+		c.party[end{nil, conn.Remote.Addr(), Other(from)}] = 1 - p
 	}
 }
 
-func (c *call) knows(conn *conn) bool {
-	_, ok := c.party[end{nil, conn.remote.Addr(), event.Local}]
+func (c *call) knows(conn *Conn) bool {
+	_, ok := c.party[end{nil, conn.Remote.Addr(), event.Local}]
 	return ok
 }
 
@@ -112,7 +112,7 @@ var makes = []string{"INVITE", "SUBSCRIBE", "REFER"}
 // callOf returns the call of a new request: the named one; else the newest
 // dialog with this neighbour; else the call of a request that was refused and
 // is tried again; else a new one.
-func (b *builder) callOf(st *Step, conn *conn) *call {
+func (b *builder) callOf(st *Step, conn *Conn) *call {
 	in := slices.Contains(within, st.What)
 	if name, ok := option(st.Args, "call"); ok {
 		for _, c := range slices.Backward(b.calls) {
@@ -151,13 +151,13 @@ const registering = "register"
 func (c *call) registers() bool { return strings.HasPrefix(c.name, registering) }
 
 // registration is one per user and neighbour.
-func (b *builder) registration(st *Step, conn *conn) *call {
+func (b *builder) registration(st *Step, conn *Conn) *call {
 	name := registering
 	if user, ok := option(st.Args, "user"); ok {
 		name += "-" + user
 	}
 	for _, c := range slices.Backward(b.calls) {
-		if p, ok := c.party[end{nil, conn.remote.Addr(), st.From}]; ok && p == 0 && c.name == name {
+		if p, ok := c.party[end{nil, conn.Remote.Addr(), st.From}]; ok && p == 0 && c.name == name {
 			return c
 		}
 	}

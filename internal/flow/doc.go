@@ -2,9 +2,9 @@
 
 // Package flow is a small language for a conversation between this host and
 // its SIP neighbours. One text serves the tests of the rules, the examples that
-// the rules are explained with, and three players: events for the core, a
-// capture file, and real sockets. It holds no clock and does no I/O but where a
-// player says so; the same text always gives the same bytes at the same times.
+// the rules are explained with, and three players: events for the core (here), a
+// capture file (package pcap) and real sockets (package stage). There is no clock
+// and no I/O here; the same text always gives the same bytes at the same times.
 //
 // # A file
 //
@@ -178,8 +178,8 @@
 //
 // # Players
 //
-// Run and Events play any flow. WritePcap plays what Section.Pcap allows: all
-// is on the wire, so no tls, listen, unlisten, exit, nor a timeout. Live plays
+// Run and Events play any flow. Package pcap plays what Section.Pcap allows: all
+// is on the wire, so no tls, listen, unlisten, exit, nor a timeout. Package stage plays
 // what Section.Live allows: also no midlife, unreachable, lost and seen=. An
 // example that needs none of these is shown by all three.
 package flow

@@ -12,8 +12,8 @@ import (
 // Start is when every flow begins that is not played live.
 var Start = event.At(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 
-// handshake is how long each connection takes to open.
-const handshake = time.Millisecond
+// Handshake is how long each connection takes to open.
+const Handshake = time.Millisecond
 
 // Core is what a flow is played into; *agent.Core is one.
 type Core interface {
@@ -43,7 +43,7 @@ func Run(c Core, s *Section) event.Time {
 // ends. They are the caller's.
 func Events(s *Section) ([]event.Event, event.Time) {
 	p := player{
-		socks: make(map[listener]uint64), conns: make(map[*conn]*socket), exiting: make(map[uint32]bool),
+		socks: make(map[listener]uint64), conns: make(map[*Conn]*socket), exiting: make(map[uint32]bool),
 	}
 	for i := range s.actions {
 		p.play(&s.actions[i])
@@ -56,7 +56,7 @@ type player struct {
 	events []event.Event
 	cookie uint64
 	socks  map[listener]uint64 // bound ones; those of UDP carry flows
-	conns  map[*conn]*socket
+	conns  map[*Conn]*socket
 
 	exiting map[uint32]bool // processes
 }
@@ -83,66 +83,61 @@ func (p *player) cookieOf(over event.Transport, a netip.AddrPort) uint64 {
 	return p.socks[l]
 }
 
-func (p *player) socket(c *conn) *socket {
+func (p *player) socket(c *Conn) *socket {
 	if s := p.conns[c]; s != nil {
 		return s
 	}
 	s := &socket{}
-	if c.transport == event.UDP {
-		s.cookie = p.cookieOf(event.UDP, c.local)
+	if c.Transport == event.UDP {
+		s.cookie = p.cookieOf(event.UDP, c.Local)
 	} else {
 		p.cookie++
 		s.cookie = p.cookie
 	}
-	s.first = firstSeq(c)
+	s.first = c.FirstSeq()
 	s.next = s.first
 	p.conns[c] = s
 	return s
 }
 
-// firstSeq returns the sequence numbers of the first bytes, by side. Those of
-// the local side wrap soon.
-func firstSeq(c *conn) [2]uint32 {
-	return [2]uint32{uint32(4294967000 - c.id), uint32(1000 * c.id)}
-}
-
-func (p *player) add(a *action, k event.Kind) *event.Event {
-	e := event.Event{Kind: k, Time: Start.Add(a.at), IdleIn: -1, IdleOut: -1}
-	if c := a.conn; c != nil {
+func (p *player) add(a *Action, k event.Kind) *event.Event {
+	e := event.Event{Kind: k, Time: Start.Add(a.At), IdleIn: -1, IdleOut: -1}
+	if c := a.Conn; c != nil {
 		s := p.socket(c)
-		e.Transport, e.Local, e.Remote = c.transport, c.local, c.remote
-		e.Initiator, e.Owner, e.Socket, e.OpenedAt = c.initiator, c.owner, s.cookie, s.openedAt
+		e.Transport, e.Local, e.Remote = c.Transport, c.Local, c.Remote
+		e.Initiator, e.Owner, e.Socket, e.OpenedAt = c.Initiator, c.Owner, s.cookie, s.openedAt
 	}
 	p.events = append(p.events, e)
 	return &p.events[len(p.events)-1]
 }
 
-func (p *player) play(a *action) {
-	switch a.kind {
-	case opens:
+func (p *player) play(a *Action) {
+	switch a.Act {
+	case Opens:
 		p.opened(a)
-	case fails:
+	case Fails:
 		e := p.add(a, event.Closed)
-		e.How, e.Failed, e.OpenedAt = a.how, true, e.Time.Add(-handshake)
-		if a.how == event.Refused {
+		e.How, e.Failed, e.OpenedAt = a.How, true, e.Time.Add(-Handshake)
+		e.NextOut = p.socket(a.Conn).first[0]
+		if a.How == event.Refused {
 			e.By = event.Remote
 		}
-	case sends:
+	case Sends:
 		p.data(a)
-	case loses:
-		s := p.socket(a.conn)
-		s.next[index(a.side)] += uint32(a.size)
-		s.bytes[index(a.side)] += uint64(a.size)
+	case Loses:
+		s := p.socket(a.Conn)
+		s.next[Index(a.Side)] += uint32(a.Size)
+		s.bytes[Index(a.Side)] += uint64(a.Size)
 		s.lost = true
-	case finishes:
-		s := p.socket(a.conn)
+	case Finishes:
+		s := p.socket(a.Conn)
 		if !s.ended {
 			s.ended = true
 			e := p.add(a, event.HalfClosed)
-			e.Direction = direction(a.side)
-			e.Exiting = a.side == event.Local && p.exiting[a.conn.owner.PID]
+			e.Direction = direction(a.Side)
+			e.Exiting = a.Side == event.Local && p.exiting[a.Conn.Owner.PID]
 		}
-	case closes:
+	case Closes:
 		p.closed(a)
 	default:
 		p.host(a)
@@ -156,32 +151,32 @@ func direction(from event.Side) event.Direction {
 	return event.In
 }
 
-func (p *player) opened(a *action) {
-	c, s := a.conn, p.socket(a.conn)
-	if c.transport == event.UDP {
+func (p *player) opened(a *Action) {
+	c, s := a.Conn, p.socket(a.Conn)
+	if c.Transport == event.UDP {
 		return // a flow begins with its first datagram
 	}
-	if c.midLife {
+	if c.MidLife {
 		e := p.add(a, event.Opened)
 		e.MidLife, e.Initiator = true, event.Unknown
 		return
 	}
-	s.openedAt = Start.Add(a.at).Add(-handshake)
+	s.openedAt = Start.Add(a.At).Add(-Handshake)
 	e := p.add(a, event.Opened)
-	e.Handshake, e.NextOut, e.NextIn = handshake, s.first[0], s.first[1]
+	e.Handshake, e.NextOut, e.NextIn = Handshake, s.first[0], s.first[1]
 }
 
-func (p *player) data(a *action) {
-	s, side := p.socket(a.conn), index(a.side)
-	for i, part := range segments(a) {
+func (p *player) data(a *Action) {
+	s, side := p.socket(a.Conn), Index(a.Side)
+	for i, part := range a.Segments() {
 		e := p.add(a, event.Data)
-		e.Direction, e.Length, e.Payload, e.Lost = direction(a.side), len(part), part, s.lost
+		e.Direction, e.Length, e.Payload, e.Lost = direction(a.Side), len(part), part, s.lost
 		s.lost = false
-		if a.conn.transport != event.UDP {
+		if a.Conn.Transport != event.UDP {
 			e.Seq = s.next[side]
 		}
-		if a.seen >= 0 {
-			e.Payload = part[:min(len(part), max(0, a.seen-i*len(segments(a)[0])))]
+		if a.Seen >= 0 {
+			e.Payload = part[:min(len(part), max(0, a.Seen-i*len(a.Segments()[0])))]
 		}
 		s.next[side] += uint32(len(part))
 		s.bytes[side] += uint64(len(part))
@@ -189,30 +184,16 @@ func (p *player) data(a *action) {
 	}
 }
 
-// segments cuts the data of an action into as many parts as it says, of about
-// the same size.
-func segments(a *action) [][]byte {
-	n := max(1, min(a.split, len(a.data)))
-	size := (len(a.data) + n - 1) / n
-	var parts [][]byte
-	for rest := a.data; len(rest) > 0; {
-		cut := min(size, len(rest))
-		parts = append(parts, rest[:cut])
-		rest = rest[cut:]
-	}
-	return parts
-}
-
-func (p *player) closed(a *action) {
-	e, s := p.add(a, event.Closed), p.socket(a.conn)
-	e.By, e.How = a.side, a.how
-	e.Exiting = a.side == event.Local && p.exiting[a.conn.owner.PID]
+func (p *player) closed(a *Action) {
+	e, s := p.add(a, event.Closed), p.socket(a.Conn)
+	e.By, e.How = a.Side, a.How
+	e.Exiting = a.Side == event.Local && p.exiting[a.Conn.Owner.PID]
 	e.Counts = event.Counts{BytesSent: s.bytes[0], BytesReceived: s.bytes[1]}
-	if a.conn.midLife {
+	if a.Conn.MidLife {
 		e.MidLife, e.Initiator = true, event.Unknown
 	} else {
-		e.Handshake, e.NextOut, e.NextIn = handshake, s.first[0], s.first[1]
-		e.Counts.SRTT = handshake
+		e.Handshake, e.NextOut, e.NextIn = Handshake, s.first[0], s.first[1]
+		e.Counts.SRTT = Handshake
 	}
 	for i, idle := range []*time.Duration{&e.IdleOut, &e.IdleIn} {
 		if s.last[i] != 0 {
@@ -222,17 +203,17 @@ func (p *player) closed(a *action) {
 }
 
 // host plays what is of no connection.
-func (p *player) host(a *action) {
-	if a.kind == exits {
-		p.exiting[a.owner.PID] = true
+func (p *player) host(a *Action) {
+	if a.Act == Exits {
+		p.exiting[a.Owner.PID] = true
 		return
 	}
 	e := p.add(a, event.Listening)
-	if a.kind == unlistens {
+	if a.Act == Unlistens {
 		e.Kind, e.By = event.Closed, event.Local
 	}
-	e.Owner, e.Transport, e.Local, e.Socket = a.owner, a.over, a.addr, p.cookieOf(a.over, a.addr)
-	if a.kind == unlistens {
-		delete(p.socks, listener{a.over, a.addr})
+	e.Owner, e.Transport, e.Local, e.Socket = a.Owner, a.Over, a.Addr, p.cookieOf(a.Over, a.Addr)
+	if a.Act == Unlistens {
+		delete(p.socks, listener{a.Over, a.Addr})
 	}
 }

@@ -35,7 +35,7 @@ type Section struct {
 	Expect  []Expect
 	Profile []string // "nat", "draft01", "swamping=10", "flows=2": how the site's rules are set
 
-	actions []action
+	actions []Action
 	end     time.Duration
 }
 
@@ -71,3 +71,6 @@ type Edit struct {
 
 // Duration returns how long the flow lasts.
 func (s *Section) Duration() time.Duration { return s.end }
+
+// Actions returns what happens, in order. They are the section's.
+func (s *Section) Actions() []Action { return s.actions }

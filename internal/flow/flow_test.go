@@ -3,6 +3,7 @@
 package flow
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -70,6 +71,36 @@ func TestMessages(t *testing.T) {
 		{"forward back", "tcp a in\ntcp b out\na< INVITE as=i\nb> forward i\nb< 200 as=o\na> forward o", []string{"Via: SIP/2.0/TCP 198.51.100.7:5060;branch=z9hG4bK1001\r\nFrom"}, nil},
 		{"callee behind a proxy", "tcp a in\ntcp b out\na< INVITE as=i\nb> forward i\nb< 200 as=o\na> forward o\nb< BYE", []string{"From: <sip:bob@example.com>;tag=b1", "To: <sip:alice@example.com>;tag=a1"}, nil},
 		{"again", "tcp a in\na< OPTIONS as=x\na> 200\ntcp b in\nb< again re=x", []string{"z9hG4bK1001"}, nil},
+		{"tags", "tcp a in\na< INVITE from=x to=y", []string{"From: <sip:alice@example.com>;tag=x\r\nTo: <sip:bob@example.com>;tag=y\r\n"}, nil},
+		{"no tag", call + "a< BYE to=none", []string{"To: <sip:bob@example.com>\r\n"}, nil},
+		{"fork", "tcp a out\na> INVITE as=i\na< 200 to=x\na< 200 re=i to=y as=o\na> ACK re=o", []string{"To: <sip:bob@example.com>;tag=y\r\n"}, nil},
+		{"user", "udp u\nu> REGISTER user=carol", []string{"To: <sip:carol@example.com>\r\n", "Contact: <sip:carol@192.0.2.1:5060>", "call-register-carol@"}, nil},
+		{"uri", "tcp a out\na> INVITE uri=sip:dave@192.0.2.9;lr=x", []string{"INVITE sip:dave@192.0.2.9;lr=x SIP/2.0", "To: <sip:dave@192.0.2.9;lr=x>\r\n"}, nil},
+		{"number and branch", "tcp a out\na> OPTIONS cseq=7 branch=abc proto=UDP", []string{"CSeq: 7 OPTIONS", "SIP/2.0/UDP 192.0.2.1:5060;branch=abc\r\n"}, nil},
+		{"wrong number in an ACK", "tcp a in\na< INVITE\na> 200\na< ACK cseq=9 uri=sip:x@192.0.2.1", []string{"CSeq: 9 ACK", "ACK sip:x@192.0.2.1 SIP"}, nil},
+		{"subscription", "tcp a in\na< SUBSCRIBE\na> 200\na> NOTIFY", []string{"NOTIFY sip:alice@198.51.100.7:5060;transport=tcp", "Event: presence", "Subscription-State: active", "tag=b1"}, nil},
+		{"NOTIFY before the 2xx", "tcp a in\na< SUBSCRIBE\na> NOTIFY", []string{"To: <sip:alice@example.com>;tag=a1", "tag=b1"}, nil},
+		{"2xx to SUBSCRIBE", "tcp a in\na< SUBSCRIBE\na> 200", []string{"Expires: 3600", "Contact: <sip:bob@192.0.2.1:5060;transport=tcp>"}, nil},
+		{"REFER", "tcp a in\na< REFER", []string{"Refer-To: <sip:carol@example.com>"}, nil},
+		{"PRACK", "tcp a in\na< INVITE\na> 183\n  Require: 100rel\n  RSeq: 1\na< PRACK", []string{"RAck: 1 1 INVITE", "CSeq: 2 PRACK", "tag=b1"}, nil},
+		{"PUBLISH", "tcp a in\na< PUBLISH\na> 200", []string{"Expires: 3600", "SIP-ETag: e1"}, nil},
+		{"challenge by a proxy", "tcp a in\na< INVITE\na> 407", []string{"Proxy-Authenticate: Digest"}, nil},
+		{"interval too brief", "tcp a out\na> REGISTER\na< 423", []string{"Min-Expires: 60"}, nil},
+		{"status that has no phrase", "tcp a in\na< INVITE\na> 599", []string{"SIP/2.0 599 Status 599\r\n"}, nil},
+		{"call of another request", "tcp a in\na< OPTIONS as=x\na> 200\na< OPTIONS re=x", []string{"Call-ID: call-1@", "CSeq: 2"}, nil},
+		{"answer to one of two calls", "tcp a in\na< OPTIONS call=x\na< OPTIONS call=y\na> 200 call=x", []string{"Call-ID: call-x@"}, nil},
+		{"ACK of one of two calls", "tcp a in\na< INVITE call=x\na> 486\na< INVITE call=y\na> 486\na< ACK call=x", []string{"Call-ID: call-x@"}, nil},
+		{"Via replaced", "tcp a in\na< OPTIONS\n  Via: SIP/2.0/TCP 192.0.2.7;branch=z9hG4bKq;keep\na> 200 ;keep=5", []string{"Via: SIP/2.0/TCP 192.0.2.7;branch=z9hG4bKq;keep=5;received=198.51.100.7\r\n"}, nil},
+		{"no Via", "tcp a in\na< OPTIONS\n  Via-\na> 200", nil, []string{"Via"}},
+		{"field added twice", "tcp a in\na< OPTIONS\n  Supported: path\n  Supported: outbound\n  Contact+: <sip:a@192.0.2.7>", []string{"Supported: path\r\nSupported: outbound\r\n", "Contact: <sip:a@192.0.2.7>"}, nil},
+		{"quoted parameter", "tcp a in\na< OPTIONS ;keep=\"3 0\"", []string{";keep=\"3 0\"\r\n"}, nil},
+		{"size", "udp u\nu< MESSAGE size=1400", []string{"\r\nSubject: xxxx"}, nil},
+		{"stun error", "udp u\nu> stun request\nu< stun error code=420 attrs=unknown", []string{"\x01\x11\x00\x10", "\x00\x09\x00\x04\x00\x00\x04\x14", "\x00\x0a\x00\x02"}, nil},
+		{"stun without address", "udp u\nu> stun request\nu< stun success nomapped attrs=mapped-address", []string{"\x01\x01\x00\x0c", "\x00\x01\x00\x08\x00\x01\x13\xc4\xc0\x00\x02\x01"}, []string{"\x00\x20\x00\x08"}},
+		{"stun with another address", "udp u\nu> stun request id=q\nu< stun success mapped=192.0.2.1:5061 id=r", []string{"flow       r", "\x00\x20\x00\x08\x00\x01\x32\xd7\xe1\x12\xa6\x43"}, nil},
+		{"stun indication", "udp u\nu> stun indication", []string{"\x00\x11\x00\x00\x21\x12\xa4\x42"}, nil},
+		{"stun of another method", "udp u\nu> stun request method=3", []string{"\x00\x03\x00\x00\x21\x12\xa4\x42"}, nil},
+		{"raw", "udp u\nu> filler \"\\x00\\x00\"", []string{"\x00\x00"}, nil},
 		{"no branch", "udp u\nu< OPTIONS ;-branch", nil, []string{"branch"}},
 		{"tls", "tls t out\nt> OPTIONS", []string{"SIP/2.0/TLS 192.0.2.1:5061;"}, nil},
 		{"IPv6", "udp u local=[2001:db8::1]:5060 remote=[2001:db8::7]:5060\nu< OPTIONS", []string{"UDP [2001:db8::7]:5060;"}, nil},
@@ -114,11 +145,61 @@ func TestErrors(t *testing.T) {
 		{"KEEP-04.flow", "== holds\ntcp a in\nexpect KEEP-04", `KEEP-04.flow:1: section "holds" expects a finding`},
 		{"x.flow", "repeat 9000\ntcp a in\na< rst\nend", "x.flow:2: the flow is too long"},
 		{"x.flow", "repeat 10000\nrepeat 10000\nend\nend", "x.flow:2: repeat: more than 10000 rounds"},
+		{"x.flow", "expect keep", "x.flow:1: expect: write expect RULE-ID"},
+		{"x.flow", "expect KEEP-04 local peer", "x.flow:1: expect KEEP-04: local and peer at once"},
+		{"x.flow", "expect KEEP-04 info policy", "x.flow:1: expect KEEP-04: info and policy at once"},
+		{"x.flow", "expect KEEP-04 count=0", `x.flow:1: expect KEEP-04: "count=0": count is a number from 1`},
+		{"x.flow", "repeat 2\nexpect KEEP-04\nend", "x.flow:2: expect: not within repeat"},
+		{"x.flow", "repeat", "x.flow:1: repeat: write repeat NUMBER, 1 to 10000"},
+		{"x.flow", "repeat 2\nrepeat 2\nrepeat 2\nrepeat 2", "x.flow:4: repeat: not deeper than 3"},
+		{"x.flow", "tcp a in\ntcp a in", "x.flow:2: a is there already and not closed"},
+		{"x.flow", "tcp a out refused timeout", "x.flow:1: a: only one of midlife"},
+		{"x.flow", "tcp a in refused", `x.flow:1: tcp a in: "refused" does not belong here`},
+		{"x.flow", "tcp a in noopen\na< ping", "x.flow:2: connection a is not open: write open a"},
+		{"x.flow", "open a", "x.flow:1: open a: declare it first with noopen"},
+		{"x.flow", "open", "x.flow:1: write open NAME"},
+		{"x.flow", "tcp a in local=host", `x.flow:1: "host" is no address: write 192.0.2.1:5060`},
+		{"x.flow", "tcp a in local=[2001:db8::1]:5060", "x.flow:1: a: [2001:db8::1]:5060 and 198.51.100.7:40001 are of different IP versions"},
+		{"x.flow", "tcp a in pid=x", "x.flow:1: pid=x is not a process id"},
+		{"x.flow", "tcp a in pid=1 pid=2", `x.flow:1: tcp a in: "pid=" is there twice`},
+		{"x.flow", "tcp a in pid=", `x.flow:1: tcp a in: "pid=" has no value`},
+		{"x.flow", "listen 192.0.2.1:5060", "x.flow:1: listen: write listen tcp|udp ADDRESS:PORT"},
+		{"x.flow", "exit", "x.flow:1: exit: write exit pid=NUMBER"},
+		{"x.flow", "tcp tcp in", "x.flow:1: tcp: write tcp NAME"},
+		{"x.flow", "tcp a in\na<", "x.flow:2: a<: say what is sent"},
+		{"x.flow", "tcp a in\na< invite", `x.flow:2: "invite": allowed are a METHOD`},
+		{"x.flow", "tcp a in\na< 99", `x.flow:2: "99": allowed are a METHOD`},
+		{"x.flow", "tcp a in\na< INVITE as=x\na> 200 re=y", "x.flow:3: 200 re=y: no message has that name"},
+		{"x.flow", "tcp a in\na< INVITE re=y", "x.flow:2: re=y: no message has that name"},
+		{"x.flow", "tcp a in\na< ACK re=y", "x.flow:2: ACK re=y: no message has that name"},
+		{"x.flow", "tcp a in\na< INVITE as=i\na< ACK re=i", "x.flow:3: ACK: the INVITE has no final response"},
+		{"x.flow", "tcp a in\na< CANCEL", "x.flow:2: CANCEL: this side has sent no INVITE"},
+		{"x.flow", "tcp a in\na< again", "x.flow:2: again: this side has sent no message on a"},
+		{"x.flow", "tcp a in\na< forward", "x.flow:2: forward: write forward NAME"},
+		{"x.flow", "tcp a in\na< forward x", "x.flow:2: forward x: no message has that name"},
+		{"x.flow", "tcp a in\na< OPTIONS\na> 200 as=o\na> forward o", "x.flow:4: forward o: the request it answers was not forwarded"},
+		{"x.flow", "tcp a in\na< lost x", "x.flow:2: lost: write lost BYTES"},
+		{"x.flow", "tcp a in\na< raw x", "x.flow:2: raw x: not a string with quotes"},
+		{"x.flow", "tcp a in\na< raw", `x.flow:2: raw: write raw "bytes"`},
+		{"x.flow", "udp u\nu< stun", "x.flow:2: stun: write stun request|success|error|indication"},
+		{"x.flow", "udp u\nu< stun success", "x.flow:2: stun success: the other side has asked nothing on u"},
+		{"x.flow", "udp u\nu< stun request attrs=colour", `x.flow:2: stun: no attribute "colour"; there are mapped-address, username`},
+		{"x.flow", "udp u\nu< OPTIONS split=2", "x.flow:2: u is UDP: a datagram cannot be split"},
+		{"x.flow", "udp u\nu< OPTIONS size=100", "x.flow:2: OPTIONS: size=100 is not a number from 200"},
+		{"x.flow", "udp u\nu< OPTIONS size=200", "x.flow:2: size=200: the message has"},
+		{"x.flow", "\xff", "x.flow: not UTF-8"},
 		{"x.flow", "expect KEEP-04 nobody", `x.flow:1: expect KEEP-04: "nobody" does not belong here; allowed: local peer`},
 	} {
 		_, err := ParseFile(tt.name, []byte(tt.text))
 		if err == nil || !strings.HasPrefix(err.Error(), tt.want) {
 			t.Errorf("%q:\n got %v\nwant %s", tt.text, err, tt.want)
 		}
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	local, remote := parse(t, "tcp a in\ntcp b out remote=203.0.113.9\nudp u").Addresses()
+	if got := fmt.Sprint(local, remote); got != "[192.0.2.1] [198.51.100.7 203.0.113.9]" {
+		t.Error(got)
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // forward passes a message on as a proxy does (RFC 3261 section 16.6 and
 // 16.7): a request with one more Via, a response with one less.
-func (b *builder) forward(st *Step, c *conn) (*message, error) {
+func (b *builder) forward(st *Step, c *Conn) (*message, error) {
 	given := b.named[st.Args[0]]
 	if given == nil {
 		return nil, fault("forward %s: no message has that name", st.Args[0])

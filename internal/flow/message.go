@@ -17,7 +17,7 @@ import (
 type message struct {
 	text   compose.Message
 	wire   []byte
-	conn   *conn
+	conn   *Conn
 	from   event.Side
 	call   *call
 	party  int // who sends
@@ -33,7 +33,7 @@ type message struct {
 }
 
 // compose makes the SIP message of a step.
-func (b *builder) compose(st *Step, c *conn) (*message, error) {
+func (b *builder) compose(st *Step, c *Conn) (*message, error) {
 	switch {
 	case st.What == "forward":
 		return b.forward(st, c)
@@ -139,11 +139,11 @@ func (m *message) body(st *Step) {
 }
 
 // via returns a new topmost Via for what side from sends on c.
-func (b *builder) via(c *conn, from event.Side) compose.Via {
+func (b *builder) via(c *Conn, from event.Side) compose.Via {
 	b.branches++
 	v := compose.Via{Params: []string{fmt.Sprintf("branch=z9hG4bK%d", 1000+b.branches)}}
-	v.SetHead(proto(c.transport), c.sentBy(from).String())
-	if c.transport == event.UDP {
+	v.SetHead(proto(c.Transport), c.sentBy(from).String())
+	if c.Transport == event.UDP {
 		v.Params = append(v.Params, "rport") // RFC 3581 section 3
 	}
 	return v
@@ -156,7 +156,7 @@ func (m *message) seen() []compose.Via {
 	if len(clone.Vias) == 0 {
 		return nil
 	}
-	top, source := &clone.Vias[0], m.conn.address(m.from)
+	top, source := &clone.Vias[0], m.conn.Address(m.from)
 	value, asked := top.Param("rport")
 	if asked && value == "" {
 		top.Edit("rport=" + strconv.Itoa(int(source.Port())))
@@ -179,7 +179,7 @@ func hostOf(sentBy string) netip.Addr {
 // contact is where party p wants to be reached.
 func (m *message) contact() string {
 	transport := ""
-	switch m.conn.transport {
+	switch m.conn.Transport {
 	case event.TCP:
 		transport = ";transport=tcp"
 	case event.TLS:

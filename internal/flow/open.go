@@ -19,34 +19,34 @@ func (b *builder) declare(st *Step) error {
 	if old := b.conns[st.Conn]; old != nil && !old.closed {
 		return fault("%s is there already and not closed", st.Conn)
 	}
-	c := &conn{name: st.Conn, transport: event.TCP, step: *st}
+	c := &Conn{Name: st.Conn, Transport: event.TCP}
 	switch st.Verb {
 	case "tls":
-		c.transport = event.TLS
+		c.Transport = event.TLS
 	case "udp":
-		c.transport = event.UDP
+		c.Transport = event.UDP
 	}
 	switch st.What {
 	case "in":
-		c.initiator = event.Remote
+		c.Initiator = event.Remote
 	case "out":
-		c.initiator = event.Local
+		c.Initiator = event.Local
 	}
-	b.conns[c.name] = c
+	b.conns[c.Name] = c
 	if err := b.addresses(st, c); err != nil {
 		return err
 	}
 	b.ids++
-	c.id = b.ids
+	c.ID = b.ids
 	var err error
-	if c.owner, err = process(st.Args, holder); err != nil {
+	if c.Owner, err = process(st.Args, holder); err != nil {
 		return err
 	}
 	return b.begin(st, c)
 }
 
 // begin says what became of the declared connection at once.
-func (b *builder) begin(st *Step, c *conn) error {
+func (b *builder) begin(st *Step, c *Conn) error {
 	how := event.HowUnknown
 	states := 0
 	for word, h := range map[string]event.How{
@@ -58,17 +58,17 @@ func (b *builder) begin(st *Step, c *conn) error {
 			how = h
 		}
 	}
-	c.midLife = has(st.Args, "midlife")
+	c.MidLife = has(st.Args, "midlife")
 	switch {
 	case states > 1:
-		return fault("%s: only one of midlife, noopen, refused, timeout, unreachable", c.name)
+		return fault("%s: only one of midlife, noopen, refused, timeout, unreachable", c.Name)
 	case has(st.Args, "noopen"):
 	case how != event.HowUnknown:
 		c.closed = true
-		b.do(action{kind: fails, conn: c, how: how})
+		b.do(Action{Act: Fails, Conn: c, How: how})
 	default:
 		c.opened = true
-		b.do(action{kind: opens, conn: c})
+		b.do(Action{Act: Opens, Conn: c})
 	}
 	return nil
 }
@@ -79,24 +79,24 @@ func (b *builder) open(st *Step) error {
 		return fault("open %s: declare it first with noopen", st.Conn)
 	}
 	c.opened = true
-	b.do(action{kind: opens, conn: c})
+	b.do(Action{Act: Opens, Conn: c})
 	return nil
 }
 
 // addresses fills in what the step does not say: the listening end has the
 // standard port, the other one the next ephemeral port.
-func (b *builder) addresses(st *Step, c *conn) error {
+func (b *builder) addresses(st *Step, c *Conn) error {
 	for _, end := range []struct {
 		side event.Side
 		key  string
 		host netip.Addr
 		addr *netip.AddrPort
 	}{
-		{event.Local, "local", here, &c.local},
-		{event.Remote, "remote", there, &c.remote},
+		{event.Local, "local", here, &c.Local},
+		{event.Remote, "remote", there, &c.Remote},
 	} {
-		port := defaultPort(c.transport)
-		if c.initiator == end.side {
+		port := defaultPort(c.Transport)
+		if c.Initiator == end.side {
 			b.used[end.side]++
 			port = b.used[end.side]
 		}
@@ -108,8 +108,8 @@ func (b *builder) addresses(st *Step, c *conn) error {
 			}
 		}
 	}
-	if c.local.Addr().Is4() != c.remote.Addr().Is4() {
-		return fault("%s: %s and %s are of different IP versions; give local= and remote=", c.name, c.local, c.remote)
+	if c.Local.Addr().Is4() != c.Remote.Addr().Is4() {
+		return fault("%s: %s and %s are of different IP versions; give local= and remote=", c.Name, c.Local, c.Remote)
 	}
 	return nil
 }

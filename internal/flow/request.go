@@ -11,7 +11,7 @@ import (
 
 // request makes a request with all that RFC 3261 section 8.1.1 asks for, and
 // section 12.2.1.1 within a dialog.
-func (b *builder) request(st *Step, c *conn) (*message, error) {
+func (b *builder) request(st *Step, c *Conn) (*message, error) {
 	m := &message{conn: c, from: st.From, method: st.What}
 	switch st.What {
 	case "ACK":
@@ -152,7 +152,7 @@ func (b *builder) invite(st *Step, m *message, answered bool) (invite, final *me
 	}
 	name, byCall := option(st.Args, "call")
 	for _, r := range slices.Backward(b.requests) {
-		if r.method == "INVITE" && r.from == m.from && r.conn.remote.Addr() == m.conn.remote.Addr() &&
+		if r.method == "INVITE" && r.from == m.from && r.conn.Remote.Addr() == m.conn.Remote.Addr() &&
 			(r.final != nil) == answered && (!byCall || r.call.name == name) {
 			return r, r.final, nil
 		}

@@ -2,22 +2,26 @@
 
 package flow
 
-import "github.com/viaduct-project/viaduct/internal/event"
+import (
+	"net/netip"
+
+	"github.com/viaduct-project/viaduct/internal/event"
+)
 
 // Pcap says whether a capture file can show the flow: all is on the wire, and
 // nothing is encrypted.
 func (s *Section) Pcap() bool {
 	for i := range s.actions {
 		a := &s.actions[i]
-		switch a.kind {
-		case listens, unlistens, exits:
+		switch a.Act {
+		case Listens, Unlistens, Exits:
 			return false
-		case fails, closes:
-			if a.how == event.Timeout {
+		case Fails, Closes:
+			if a.How == event.Timeout {
 				return false // no packet says when a host gives up
 			}
 		}
-		if a.conn.transport == event.TLS {
+		if a.Conn.Transport == event.TLS {
 			return false
 		}
 	}
@@ -33,13 +37,31 @@ func (s *Section) Live() bool {
 	for i := range s.actions {
 		a := &s.actions[i]
 		switch {
-		case a.kind == loses, a.kind == sends && a.seen >= 0:
+		case a.Act == Loses, a.Act == Sends && a.Seen >= 0:
 			return false
-		case a.kind == fails && a.how != event.Refused:
+		case a.Act == Fails && a.How != event.Refused:
 			return false
-		case a.kind == opens && a.conn.midLife:
+		case a.Act == Opens && a.Conn.MidLife:
 			return false
 		}
 	}
 	return true
+}
+
+// Addresses returns what the two hosts must have to play the flow.
+func (s *Section) Addresses() (local, remote []netip.Addr) {
+	known := make(map[netip.Addr]bool)
+	add := func(to *[]netip.Addr, a netip.Addr) {
+		if !known[a] {
+			known[a] = true
+			*to = append(*to, a)
+		}
+	}
+	for i := range s.actions {
+		if c := s.actions[i].Conn; c != nil {
+			add(&local, c.Local.Addr())
+			add(&remote, c.Remote.Addr())
+		}
+	}
+	return local, remote
 }

@@ -11,8 +11,8 @@ import (
 
 // stun makes a STUN message. A response repeats the id of the newest request
 // of the other side on the connection, and says where that came from.
-func (b *builder) stun(st *Step, c *conn) ([]byte, error) {
-	mine, theirs := index(st.From), index(other(st.From))
+func (b *builder) stun(st *Step, c *Conn) ([]byte, error) {
+	mine, theirs := Index(st.From), Index(Other(st.From))
 	asks := st.Args[0] == "request" || st.Args[0] == "indication"
 	id := c.stunID[theirs]
 	if asks {
@@ -25,7 +25,7 @@ func (b *builder) stun(st *Step, c *conn) ([]byte, error) {
 	if asks {
 		c.stunID[mine] = id
 	} else if id == [12]byte{} {
-		return nil, fault("stun %s: the other side has asked nothing on %s; give id=", st.Args[0], c.name)
+		return nil, fault("stun %s: the other side has asked nothing on %s; give id=", st.Args[0], c.Name)
 	}
 	kinds := map[string]uint16{
 		"request": compose.BindingRequest, "indication": compose.BindingIndication,
@@ -34,7 +34,7 @@ func (b *builder) stun(st *Step, c *conn) ([]byte, error) {
 	m := compose.NewStun(kinds[st.Args[0]]&^1|method(st.intOption("method", 1)), id)
 	switch st.Args[0] {
 	case "success":
-		mapped := c.address(other(st.From))
+		mapped := c.Address(Other(st.From))
 		if v, ok := option(st.Args, "mapped"); ok {
 			mapped, _ = address(v, 0) // checked when it was read
 		}
@@ -49,7 +49,7 @@ func (b *builder) stun(st *Step, c *conn) ([]byte, error) {
 	if v, ok := option(st.Args, "attrs"); ok {
 		for _, name := range strings.Split(v, ",") {
 			if name == "mapped-address" {
-				m.Mapped(c.address(other(st.From)))
+				m.Mapped(c.Address(Other(st.From)))
 				continue
 			}
 			m.Named(name)

@@ -35,7 +35,7 @@ var rules = []rule{
 		reason: "the exporter turns snapshots into metrics, wherever they come from"},
 	{of: "internal/live", never: []string{"github.com/cilium/ebpf", "github.com/prometheus"},
 		reason: "only bpf knows the kernel, only exporter knows Prometheus"},
-	{of: "internal/flow", never: []string{module + "agent", module + "sipparse", module + "bpf"},
+	{of: "internal/flow...", never: []string{module + "agent", module + "sipparse", module + "bpf"},
 		reason: "what a flow says must not come from the code that it tests"},
 	{of: "internal/capture...", only: []string{module + "internal/capture", module + "internal/event", "github.com/gopacket/gopacket", "github.com/klauspost/compress"},
 		reason: "a source of events knows nothing of what is made of them"},

@@ -22,6 +22,7 @@ import (
 	"github.com/viaduct-project/viaduct/bpf"
 	"github.com/viaduct-project/viaduct/internal/event"
 	"github.com/viaduct-project/viaduct/internal/flow"
+	"github.com/viaduct-project/viaduct/internal/flow/stage"
 )
 
 // Of each family of rules some flows of either kind are played: the shortest,
@@ -121,11 +122,11 @@ func testFlow(t *testing.T, s *flow.Section) {
 	l := newFlowLink(t, s)
 	local, _ := s.Addresses()
 	w := watchNamespace(t, l.a, local)
-	stage, err := flow.Live(t.Context(), s, l.a.sockets(t), l.b.sockets(t))
+	playing, err := stage.Play(t.Context(), s, l.a.sockets(t), l.b.sockets(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stage.Close()
+	defer playing.Close()
 	direct := agent.New(agent.Config{Source: "live", Started: flow.Start})
 	want := told(direct.Report(flow.Run(direct, s)))
 	until(t, func() string {
@@ -219,9 +220,9 @@ func (h *host) report() *report.Report {
 }
 
 // sockets makes n a host of live flows.
-func (n *namespace) sockets(t *testing.T) flow.Sockets {
-	return flow.Sockets{Enter: func(make func() error) (err error) {
-		n.do(t, func() { err = make() })
+func (n *namespace) sockets(t *testing.T) stage.Sockets {
+	return stage.Sockets{Enter: func(f func() error) (err error) {
+		n.do(t, func() { err = f() })
 		return err
 	}}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package flow
+package pcap
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -18,9 +19,36 @@ import (
 	"github.com/gopacket/gopacket/pcapgo"
 
 	"github.com/viaduct-project/viaduct/internal/event"
+	"github.com/viaduct-project/viaduct/internal/flow"
 )
 
-// capture is what gopacket reads from a flow's capture file.
+func parse(t *testing.T, text string) *flow.Section {
+	t.Helper()
+	f, err := flow.ParseFile("x", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &f.Sections[0]
+}
+
+// sample is the file that has all of the language.
+func sample(t *testing.T) *flow.File {
+	t.Helper()
+	text, err := os.ReadFile("../testdata/sample.flow")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := flow.ParseFile("sample.flow", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// here is this host's address, if a flow names no other.
+var here = netip.MustParseAddr("192.0.2.1")
+
+// reading is what gopacket reads from a flow's capture file.
 type reading struct {
 	packets []gopacket.Packet
 	last    time.Time
@@ -29,10 +57,10 @@ type reading struct {
 // withIP are the packets but for the last frame, which is about nothing.
 func (r *reading) withIP() []gopacket.Packet { return r.packets[:len(r.packets)-1] }
 
-func readBack(t *testing.T, s *Section) *reading {
+func readBack(t *testing.T, s *flow.Section) *reading {
 	t.Helper()
 	var file bytes.Buffer
-	if err := WritePcap(&file, s); err != nil {
+	if err := Write(&file, s); err != nil {
 		t.Fatal(err)
 	}
 	r, err := pcapgo.NewReader(&file)
@@ -105,7 +133,7 @@ func ends(p gopacket.Packet) (from, to netip.AddrPort, tcp *layers.TCP, payload 
 // with the same numbers, places and times.
 func TestPcapHasTheEvents(t *testing.T) {
 	f := sample(t)
-	flows := []*Section{&f.Sections[0],
+	flows := []*flow.Section{&f.Sections[0],
 		parse(t, "udp u\nu> OPTIONS\n+3s\nu< 200\n+1s\nu> stun request\nu< stun success\n+10s"),
 		parse(t, "tcp a out local=[2001:db8::1]:41001 remote=[2001:db8::7]:5060\na> OPTIONS\na< 200 split=2\n+1s\na< rst"),
 		parse(t, "tcp a in midlife\na< OPTIONS\na> 200\na> close\ntcp a in remote=198.51.100.7:40001\na< ping\na> fin\na< pong\na< fin"),
@@ -120,7 +148,7 @@ func TestPcapHasTheEvents(t *testing.T) {
 			}
 		}
 		var want []string
-		events, end := Events(s)
+		events, end := flow.Events(s)
 		for j := range events {
 			e := &events[j]
 			if e.Kind != event.Data {
@@ -180,7 +208,7 @@ func TestPcapTCP(t *testing.T) {
 			if len(payload) > 0 {
 				line += fmt.Sprintf("+%d", len(payload))
 			}
-			got = append(got, line+" "+p.Metadata().Timestamp.Sub(Start.Go()).String())
+			got = append(got, line+" "+p.Metadata().Timestamp.Sub(flow.Start.Go()).String())
 			number := next[from]
 			if tcp.SYN {
 				number = tcp.Seq
@@ -208,7 +236,7 @@ func TestPcapTCP(t *testing.T) {
 // TestPcapFragments: a long datagram is whole again when it is put together.
 func TestPcapFragments(t *testing.T) {
 	s := parse(t, "udp u\nu> MESSAGE size=4000\nudp v remote=203.0.113.1\nv< OPTIONS size=1500 seen=1490")
-	events, _ := Events(s)
+	events, _ := flow.Events(s)
 	defrag := ip4defrag.NewIPv4Defragmenter()
 	n, whole := 0, 0
 	for _, p := range readBack(t, s).withIP() {
@@ -241,7 +269,7 @@ func TestPcapFragments(t *testing.T) {
 
 func TestPcapFragmentsOfIPv6(t *testing.T) {
 	s := parse(t, "udp u local=[2001:db8::1]:5060 remote=[2001:db8::7]:5060\nu> MESSAGE size=4000")
-	events, _ := Events(s)
+	events, _ := flow.Events(s)
 	var whole []byte
 	for i, p := range readBack(t, s).withIP() {
 		f := p.Layer(layers.LayerTypeIPv6Fragment).(*layers.IPv6Fragment)
@@ -275,7 +303,7 @@ func TestNoPcap(t *testing.T) {
 		"tls t in", "listen tcp 192.0.2.1:5060", "exit pid=1", "tcp a out timeout", "tcp a in\na timeout",
 	} {
 		s := parse(t, text)
-		if err := WritePcap(io.Discard, s); err == nil || s.Pcap() || s.Live() {
+		if err := Write(io.Discard, s); err == nil || s.Pcap() || s.Live() {
 			t.Errorf("%q can be shown: pcap %t, live %t, %v", text, s.Pcap(), s.Live(), err)
 		}
 	}
@@ -300,7 +328,7 @@ func (f *full) Write(b []byte) (int, error) {
 
 func TestPcapWriteFails(t *testing.T) {
 	for _, room := range []full{10, 50} {
-		if err := WritePcap(&room, parse(t, "tcp a in")); !errors.Is(err, io.ErrShortWrite) {
+		if err := Write(&room, parse(t, "tcp a in")); !errors.Is(err, io.ErrShortWrite) {
 			t.Errorf("%v", err)
 		}
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package flow
+// Package stage plays a flow live: two hosts with real sockets, in real time.
+package stage
 
 import (
 	"bytes"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/viaduct-project/viaduct/internal/event"
+	"github.com/viaduct-project/viaduct/internal/flow"
 )
 
 // patience is how long one end waits for what the other one has done.
@@ -22,39 +24,44 @@ const patience = 10 * time.Second
 // Stage is a flow that is being played live. It is for one goroutine.
 type Stage struct {
 	hosts     [2]Host // by side
-	conns     map[*conn]*[2]*net.TCPConn
+	conns     map[*flow.Conn]*ends
 	listeners map[netip.AddrPort]*net.TCPListener
 	datagrams map[netip.AddrPort]*net.UDPConn
 }
 
-// Live plays a section with real sockets, in real time: each end waits until it
+// Play plays a section with real sockets, in real time: each end waits until it
 // has what the other one sent before the next thing happens, so that all is in
 // the flow's order. When it returns the flow's time is over and what the flow
 // leaves open is open; Close ends that, with resets.
-func Live(ctx context.Context, s *Section, local, remote Host) (*Stage, error) {
+func Play(ctx context.Context, s *flow.Section, local, remote Host) (*Stage, error) {
 	if !s.Live() {
 		return nil, errNoLive
 	}
 	st := &Stage{
 		hosts:     [2]Host{local, remote},
-		conns:     make(map[*conn]*[2]*net.TCPConn),
+		conns:     make(map[*flow.Conn]*ends),
 		listeners: make(map[netip.AddrPort]*net.TCPListener),
 		datagrams: make(map[netip.AddrPort]*net.UDPConn),
 	}
 	began := time.Now()
-	for i := range s.actions {
-		a := &s.actions[i]
-		if err := until(ctx, began.Add(a.at)); err != nil {
+	for _, a := range s.Actions() {
+		if err := until(ctx, began.Add(a.At)); err != nil {
 			return nil, errors.Join(err, st.Close())
 		}
-		if err := st.play(ctx, a); err != nil {
-			return nil, errors.Join(fmt.Errorf("play the flow live, at %s on %s: %w", a.at, a.conn.name, err), st.Close())
+		if err := st.play(ctx, &a); err != nil {
+			return nil, errors.Join(fmt.Errorf("play the flow live, at %s on %s: %w", a.At, a.Conn.Name, err), st.Close())
 		}
 	}
-	if err := until(ctx, began.Add(s.end)); err != nil {
+	if err := until(ctx, began.Add(s.Duration())); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
 	return st, nil
+}
+
+// ends are the two sockets of a connection, and which of them sent a FIN.
+type ends struct {
+	conns    [2]*net.TCPConn
+	finished [2]bool
 }
 
 func until(ctx context.Context, t time.Time) error {
@@ -72,7 +79,7 @@ func until(ctx context.Context, t time.Time) error {
 func (st *Stage) Close() error {
 	var errs []error
 	for _, pair := range st.conns {
-		for _, c := range pair {
+		for _, c := range pair.conns {
 			if c != nil {
 				c.SetLinger(0)
 				errs = append(errs, closed(c))
@@ -95,76 +102,79 @@ func closed(c io.Closer) error {
 	return nil
 }
 
-func (st *Stage) play(ctx context.Context, a *action) error {
+func (st *Stage) play(ctx context.Context, a *flow.Action) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	switch a.kind {
-	case opens:
-		if a.conn.transport == event.UDP {
-			return st.bind(ctx, a.conn)
+	switch a.Act {
+	case flow.Opens:
+		if a.Conn.Transport == event.UDP {
+			return st.bind(ctx, a.Conn)
 		}
-		return st.connect(ctx, a.conn)
-	case fails:
-		return st.refused(ctx, a.conn)
-	case sends:
-		if a.conn.transport == event.UDP {
+		return st.connect(ctx, a.Conn)
+	case flow.Fails:
+		return st.refused(ctx, a.Conn)
+	case flow.Sends:
+		if a.Conn.Transport == event.UDP {
 			return st.datagram(a)
 		}
 		return st.stream(a)
-	case finishes:
-		if err := st.end(a.conn, a.side).CloseWrite(); err != nil {
+	case flow.Finishes:
+		st.conns[a.Conn].finished[flow.Index(a.Side)] = true
+		if err := st.end(a.Conn, a.Side).CloseWrite(); err != nil {
 			return err
 		}
-		return ended(st.end(a.conn, other(a.side)), io.EOF)
-	case closes:
+		return ended(st.end(a.Conn, flow.Other(a.Side)), io.EOF)
+	case flow.Closes:
 		return st.closes(a)
 	}
-	return fmt.Errorf("no socket can do what is of kind %d", a.kind)
+	return fmt.Errorf("no socket can do what is of kind %d", a.Act)
 }
 
-func (st *Stage) end(c *conn, s event.Side) *net.TCPConn { return st.conns[c][index(s)] }
+func (st *Stage) end(c *flow.Conn, s event.Side) *net.TCPConn {
+	return st.conns[c].conns[flow.Index(s)]
+}
 
 // listener is made when it is first needed, and stays.
-func (st *Stage) listener(ctx context.Context, c *conn) (*net.TCPListener, error) {
-	side := other(c.initiator)
-	a := c.address(side)
+func (st *Stage) listener(ctx context.Context, c *flow.Conn) (*net.TCPListener, error) {
+	side := flow.Other(c.Initiator)
+	a := c.Address(side)
 	if l := st.listeners[a]; l != nil {
 		return l, nil
 	}
-	l, err := st.hosts[index(side)].Listen(ctx, a)
+	l, err := st.hosts[flow.Index(side)].Listen(ctx, a)
 	if err == nil {
 		st.listeners[a] = l
 	}
 	return l, err
 }
 
-func (st *Stage) connect(ctx context.Context, c *conn) error {
+func (st *Stage) connect(ctx context.Context, c *flow.Conn) error {
 	l, err := st.listener(ctx, c)
 	if err != nil {
 		return err
 	}
-	dialed, err := st.hosts[index(c.initiator)].Dial(ctx, c.address(c.initiator), c.address(other(c.initiator)))
+	dialed, err := st.hosts[flow.Index(c.Initiator)].Dial(ctx, c.Address(c.Initiator), c.Address(flow.Other(c.Initiator)))
 	if err != nil {
 		return err
 	}
-	var pair [2]*net.TCPConn
-	pair[index(c.initiator)] = dialed
-	st.conns[c] = &pair
+	pair := &ends{}
+	pair.conns[flow.Index(c.Initiator)] = dialed
+	st.conns[c] = pair
 	l.SetDeadline(time.Now().Add(patience))
 	accepted, err := l.AcceptTCP()
-	pair[index(other(c.initiator))] = accepted
+	pair.conns[flow.Index(flow.Other(c.Initiator))] = accepted
 	return err
 }
 
 // refused connects to where nobody listens.
-func (st *Stage) refused(ctx context.Context, c *conn) error {
-	if l := st.listeners[c.remote]; l != nil {
-		delete(st.listeners, c.remote)
+func (st *Stage) refused(ctx context.Context, c *flow.Conn) error {
+	if l := st.listeners[c.Remote]; l != nil {
+		delete(st.listeners, c.Remote)
 		if err := l.Close(); err != nil {
 			return err
 		}
 	}
-	dialed, err := st.hosts[index(event.Local)].Dial(ctx, c.local, c.remote)
+	dialed, err := st.hosts[flow.Index(event.Local)].Dial(ctx, c.Local, c.Remote)
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return nil
 	}
@@ -175,13 +185,13 @@ func (st *Stage) refused(ctx context.Context, c *conn) error {
 }
 
 // bind makes the sockets of both ends, if they are not there.
-func (st *Stage) bind(ctx context.Context, c *conn) error {
+func (st *Stage) bind(ctx context.Context, c *flow.Conn) error {
 	for _, side := range []event.Side{event.Local, event.Remote} {
-		a := c.address(side)
+		a := c.Address(side)
 		if st.datagrams[a] != nil {
 			continue
 		}
-		d, err := st.hosts[index(side)].Datagrams(ctx, a)
+		d, err := st.hosts[flow.Index(side)].Datagrams(ctx, a)
 		if err != nil {
 			return err
 		}
@@ -190,28 +200,28 @@ func (st *Stage) bind(ctx context.Context, c *conn) error {
 	return nil
 }
 
-func (st *Stage) datagram(a *action) error {
-	from, to := a.conn.address(a.side), a.conn.address(other(a.side))
-	if _, err := st.datagrams[from].WriteToUDPAddrPort(a.data, to); err != nil {
+func (st *Stage) datagram(a *flow.Action) error {
+	from, to := a.Conn.Address(a.Side), a.Conn.Address(flow.Other(a.Side))
+	if _, err := st.datagrams[from].WriteToUDPAddrPort(a.Data, to); err != nil {
 		return err
 	}
 	d := st.datagrams[to]
 	d.SetReadDeadline(time.Now().Add(patience))
-	b := make([]byte, len(a.data)+1)
+	b := make([]byte, len(a.Data)+1)
 	n, source, err := d.ReadFromUDPAddrPort(b)
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(b[:n], a.data) || source.Port() != from.Port() || source.Addr().Unmap() != from.Addr() {
-		return fmt.Errorf("%q came from %s, %q was sent from %s", b[:n], source, a.data, from)
+	if !bytes.Equal(b[:n], a.Data) || source.Port() != from.Port() || source.Addr().Unmap() != from.Addr() {
+		return fmt.Errorf("%q came from %s, %q was sent from %s", b[:n], source, a.Data, from)
 	}
 	return nil
 }
 
 // stream writes the segments one by one: each has come in before the next.
-func (st *Stage) stream(a *action) error {
-	from, to := st.end(a.conn, a.side), st.end(a.conn, other(a.side))
-	for _, part := range segments(a) {
+func (st *Stage) stream(a *flow.Action) error {
+	from, to := st.end(a.Conn, a.Side), st.end(a.Conn, flow.Other(a.Side))
+	for _, part := range a.Segments() {
 		from.SetWriteDeadline(time.Now().Add(patience))
 		if _, err := from.Write(part); err != nil {
 			return err
@@ -239,28 +249,28 @@ func ended(c *net.TCPConn, want error) error {
 }
 
 // closes closes both ends. After a reset the other end has to see it first.
-func (st *Stage) closes(a *action) error {
-	side := a.side
-	if a.how == event.RST {
-		if err := st.end(a.conn, side).SetLinger(0); err != nil {
+func (st *Stage) closes(a *flow.Action) error {
+	side := a.Side
+	if a.How == event.RST {
+		if err := st.end(a.Conn, side).SetLinger(0); err != nil {
 			return err
 		}
 	}
-	if err := st.end(a.conn, side).Close(); err != nil {
+	if err := st.end(a.Conn, side).Close(); err != nil {
 		return err
 	}
-	if a.how == event.RST {
-		if err := st.reset(a.conn, other(side)); err != nil {
+	if a.How == event.RST {
+		if err := st.reset(a.Conn, flow.Other(side)); err != nil {
 			return err
 		}
 	}
-	return st.end(a.conn, other(side)).Close()
+	return st.end(a.Conn, flow.Other(side)).Close()
 }
 
 // reset waits for the other end's RST. An end that has got its FIN before has
 // nothing to read any more.
-func (st *Stage) reset(c *conn, side event.Side) error {
-	if c.finished[index(other(side))] {
+func (st *Stage) reset(c *flow.Conn, side event.Side) error {
+	if st.conns[c].finished[flow.Index(flow.Other(side))] {
 		return nil
 	}
 	return ended(st.end(c, side), syscall.ECONNRESET)

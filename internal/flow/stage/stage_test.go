@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package flow
+package stage
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/viaduct-project/viaduct/internal/flow"
 )
 
 // onLoopback gives a flow addresses that no other process plays with: of the
@@ -20,8 +22,17 @@ func onLoopback(text string) string {
 	return strings.NewReplacer("NEAR", near+fmt.Sprint(1+n&0x7f), "FAR", near+fmt.Sprint(129+n&0x7f)).Replace(text)
 }
 
-// TestLive plays each kind of thing; every end checks what comes in.
-func TestLive(t *testing.T) {
+func parse(t *testing.T, text string) *flow.Section {
+	t.Helper()
+	f, err := flow.ParseFile("x", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &f.Sections[0]
+}
+
+// TestPlay plays each kind of thing; every end checks what comes in.
+func TestPlay(t *testing.T) {
 	for _, text := range []string{
 		"tcp a in local=NEAR remote=FAR\na< INVITE\na> 200 split=3\na< ACK\n+50ms\na> close",
 		"tcp a out local=NEAR remote=FAR\na> OPTIONS\na< 200\na< fin\na> ping\na> fin",
@@ -32,7 +43,7 @@ func TestLive(t *testing.T) {
 	} {
 		s := parse(t, onLoopback(text))
 		began := time.Now()
-		stage, err := Live(t.Context(), s, Sockets{}, Sockets{})
+		stage, err := Play(t.Context(), s, Sockets{}, Sockets{})
 		if err != nil {
 			t.Errorf("%s\n%v", text, err)
 			continue
@@ -48,26 +59,19 @@ func TestLive(t *testing.T) {
 
 var errElsewhere = errors.New("no such place")
 
-func TestLiveFails(t *testing.T) {
+func TestPlayFails(t *testing.T) {
 	nowhere := Sockets{Enter: func(func() error) error { return errElsewhere }}
 	for _, text := range []string{"tcp a in local=NEAR remote=FAR", "tcp a out local=NEAR remote=FAR", "udp u local=NEAR remote=FAR", "tcp a out refused local=NEAR remote=FAR"} {
-		if _, err := Live(t.Context(), parse(t, onLoopback(text)), nowhere, nowhere); !errors.Is(err, errElsewhere) {
+		if _, err := Play(t.Context(), parse(t, onLoopback(text)), nowhere, nowhere); !errors.Is(err, errElsewhere) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	if _, err := Live(t.Context(), parse(t, "tls t in"), Sockets{}, Sockets{}); !errors.Is(err, errNoLive) {
+	if _, err := Play(t.Context(), parse(t, "tls t in"), Sockets{}, Sockets{}); !errors.Is(err, errNoLive) {
 		t.Errorf("TLS: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Live(ctx, parse(t, "+1h"), Sockets{}, Sockets{}); !errors.Is(err, context.Canceled) {
+	if _, err := Play(ctx, parse(t, "+1h"), Sockets{}, Sockets{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("canceled: %v", err)
-	}
-}
-
-func TestAddresses(t *testing.T) {
-	local, remote := parse(t, "tcp a in\ntcp b out remote=203.0.113.9\nudp u").Addresses()
-	if got := fmt.Sprint(local, remote); got != "[192.0.2.1] [198.51.100.7 203.0.113.9]" {
-		t.Error(got)
 	}
 }

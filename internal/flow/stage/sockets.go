@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package flow
+package stage
 
 import (
 	"context"
@@ -21,14 +21,14 @@ type Host interface {
 // Sockets is the Host whose sockets are made where Enter runs what it is given:
 // in a network namespace, on one thread. A nil Enter is here.
 type Sockets struct {
-	Enter func(make func() error) error
+	Enter func(f func() error) error
 }
 
-func (s Sockets) enter(make func() error) error {
+func (s Sockets) enter(f func() error) error {
 	if s.Enter == nil {
-		return make()
+		return f()
 	}
-	return s.Enter(make)
+	return s.Enter(f)
 }
 
 // again lets a socket take an address whose last connection is still in
@@ -83,24 +83,6 @@ func (s Sockets) Datagrams(ctx context.Context, local netip.AddrPort) (c *net.UD
 		return err
 	})
 	return c, err
-}
-
-// Addresses returns what the two hosts must have to play the flow.
-func (s *Section) Addresses() (local, remote []netip.Addr) {
-	known := make(map[netip.Addr]bool)
-	add := func(to *[]netip.Addr, a netip.Addr) {
-		if !known[a] {
-			known[a] = true
-			*to = append(*to, a)
-		}
-	}
-	for i := range s.actions {
-		if c := s.actions[i].conn; c != nil {
-			add(&local, c.local.Addr())
-			add(&remote, c.remote.Addr())
-		}
-	}
-	return local, remote
 }
 
 // errNoLive says why sockets cannot play a section.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package flow
+// Package pcap plays a flow into a capture file.
+package pcap
 
 import (
 	"errors"
@@ -11,27 +12,28 @@ import (
 	"time"
 
 	"github.com/viaduct-project/viaduct/internal/capture/capturetest"
+	"github.com/viaduct-project/viaduct/internal/flow"
 )
 
 // errNoPcap says why a capture file cannot show a section.
 var errNoPcap = errors.New("write a capture of the flow: it has what no packet shows: TLS, a listener, a process, or a timeout")
 
-// WritePcap writes the flow as a capture file: what this host would have
-// captured, with a whole handshake for each connection that is not midlife, an
+// Write writes the flow as a capture file: what this host would have captured,
+// with a whole handshake for each connection that is not midlife, an
 // acknowledgement for each segment, and at the end of the flow a frame that is
 // about nothing, so that the file lasts as long as the flow.
-func WritePcap(w io.Writer, s *Section) error {
+func Write(w io.Writer, s *flow.Section) error {
 	if !s.Pcap() {
 		return errNoPcap
 	}
 	p := wire{
 		Sorted: capturetest.NewSorted(),
-		conns:  make(map[*conn]*[2]uint32), closed: make(map[[2]netip.AddrPort]time.Duration),
+		conns:  make(map[*flow.Conn]*[2]uint32), closed: make(map[[2]netip.AddrPort]time.Duration),
 	}
-	for i := range s.actions {
-		p.play(&s.actions[i])
+	for _, a := range s.Actions() {
+		p.play(&a)
 	}
-	p.Frame(Start.Add(s.end), nothing)
+	p.Frame(flow.Start.Add(s.Duration()), nothing)
 	if err := p.File(w); err != nil {
 		return fmt.Errorf("write a capture of the flow: %w", err)
 	}
