@@ -112,3 +112,22 @@ func (s *State) Beats(d event.Direction, t event.Time) (b Beats) {
 	}
 	return b
 }
+
+// Supports says whether the neighbour that gets what goes in direction d has
+// shown that it answers keep-alives, for whomever and whenever. s may be nil.
+func (s *State) Supports(d event.Direction) bool {
+	return s != nil && (s.Outbound.Agreed && s.Outbound.By == d || s.KeptEver(d))
+}
+
+// KeptEver says whether keep was ever agreed for direction d. s may be nil.
+func (s *State) KeptEver(d event.Direction) bool {
+	if s == nil {
+		return false
+	}
+	for a := s.agreements; a != nil; a = a.next {
+		if a.By == d {
+			return true
+		}
+	}
+	return s.past[index(d)].Why != 0
+}

@@ -172,7 +172,7 @@ func raiseNoPong(x *rule.Scene, d event.Direction, missed event.Time) {
 	b := x.Conn.Neg.Beats(d, missed)
 	switch server := rule.Opposite(fact.Side(d)); {
 	case !b.Agreed() && x.Conn.Initiator != fact.Side(d): // who accepted the connection is no client
-	case b.Keep && !b.Required && !b.Path:
+	case b.Keep && !b.Required && !b.Path || !b.Agreed() && x.Conn.Neg.KeptEver(d):
 	case b.Agreed():
 		x.Raise(server, "no pong for a ping sent %v ago", x.Now.Sub(missed).Round(time.Millisecond))
 	default:

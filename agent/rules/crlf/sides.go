@@ -29,8 +29,7 @@ func pingsBack(x *rule.Scene) {
 		return
 	}
 	w, _ := talkOf(x)
-	mine, theirs := x.Conn.Neg.Beats(x.Dir, x.Now), x.Conn.Neg.Beats(opposite(x.Dir), x.Now)
-	if mine.Agreed() || theirs.Keep || w.chain > 0 {
+	if n := x.Conn.Neg; n.Supports(x.Dir) || n.KeptEver(opposite(x.Dir)) || w.chain > 0 {
 		return
 	}
 	x.Raise(x.Writer(), "a ping from %v, which accepted the connection", x.Conn.Address(x.Writer()))

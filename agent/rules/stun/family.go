@@ -19,6 +19,11 @@ func Family() rule.Family {
 		Note:  note.STUN,
 		Name:  "RFC 5626 and RFC 8489: STUN keep-alives",
 		Flows: flows,
-		Rules: []rule.Rule{},
+		Watch: watch,
+		New:   newElsewhere,
+		Rules: []rule.Rule{
+			sameFlow, unasked, noAnswer, mappedAddress, newAddress, schedule, newID, pace, deadFlow,
+			hardError, demux, fromElsewhere, tooMany, otherStun, wrongID, errorCode, everyCopy, credentials,
+		},
 	}
 }
