@@ -84,14 +84,18 @@ func gap(x *rule.Scene) {
 }
 
 // never judges a request that was sent once and not answered. An ICMP error
-// ends a transaction and is not seen: something else must have come since from
-// the other side.
+// ends a transaction and is not seen, and an observer may see one direction
+// only: something else must have come since from the other side.
 func never(x *rule.Scene) {
 	tx, c := x.Tx, x.Tx.Conn
 	if c.Transport != event.UDP || tx.Copies != 1 || tx.Status() != 0 || c.Incomplete || c.EndedAt != 0 && c.EndedAt < x.Now {
 		return
 	}
-	if tx.Dir == event.Out && c.LastIn <= tx.Start {
+	back := c.LastIn
+	if tx.Dir == event.In {
+		back = c.LastOut
+	}
+	if back <= tx.Start {
 		return
 	}
 	s := rule.Advice
