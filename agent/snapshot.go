@@ -90,6 +90,7 @@ func (c *Core) evictions() metrics.Evicted {
 	e.Bindings = c.bound.Evicted
 	e.Findings, e.Timers = c.rules.Findings.Dropped, c.rules.Dropped
 	e.Agreements = c.agreements.Evicted
+	e.Notes = c.rules.Evicted()
 	return e
 }
 

@@ -43,5 +43,6 @@ func evictions(e *metrics.Evicted) []table {
 		{"closed", e.Closed},
 		{"findings", e.Findings},
 		{"timers", e.Timers},
+		{"notes", e.Notes},
 	}
 }

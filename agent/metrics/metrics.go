@@ -124,9 +124,10 @@ type Evicted struct {
 	Closed       uint64
 	Findings     uint64
 	Timers       uint64
+	Notes        uint64 // of the rules, beyond connections, transactions and dialogs
 }
 
 // Total adds them up.
 func (e Evicted) Total() uint64 {
-	return e.Connections + e.Flows + e.Sockets + e.Transactions + e.Dialogs + e.Agreements + e.Bindings + e.Pairs + e.Closed + e.Findings + e.Timers
+	return e.Connections + e.Flows + e.Sockets + e.Transactions + e.Dialogs + e.Agreements + e.Bindings + e.Pairs + e.Closed + e.Findings + e.Timers + e.Notes
 }

@@ -57,9 +57,10 @@ func (b *Binding) FlowOpen() bool { return !b.Conn.Stream() || b.Conn.Open() }
 func (b *Binding) Over(c *fact.Conn) bool { return Same(b.Conn, c) }
 
 // Same says whether a and c are one flow. A UDP flow that fell silent for long
-// goes on as another Conn.
+// goes on as another Conn, and several sockets may share an address.
 func Same(a, c *fact.Conn) bool {
-	return a == c || !a.Stream() && !c.Stream() && a.Socket == c.Socket && a.Remote == c.Remote
+	return a == c || !a.Stream() && !c.Stream() && a.Remote == c.Remote && a.NetNS == c.NetNS &&
+		(a.Socket == c.Socket || a.Local == c.Local)
 }
 
 // flow is what flows are found by.

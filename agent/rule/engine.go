@@ -34,6 +34,7 @@ type Engine struct {
 	on     [numKinds][]hook
 	timers timers
 	habits map[habit]int
+	forgot []func() uint64 // what families count as evicted
 	judged []*Rule
 	byID   map[string]*bound
 }
@@ -73,6 +74,9 @@ func NewEngine(w *World, families []Family, limit int) *Engine {
 		if f.New != nil {
 			mine = f.New()
 		}
+		if f.Evicted != nil {
+			e.forgot = append(e.forgot, func() uint64 { return f.Evicted(mine) })
+		}
 		e.bind(&bound{mine: mine}, &f.Watch)
 		for j := range f.Rules {
 			r := &f.Rules[j]
@@ -106,6 +110,14 @@ func (e *Engine) Show(k Kind, x *Scene) {
 		x.rule, x.Mine = h.rule, h.rule.mine
 		h.f(x)
 	}
+}
+
+// Evicted is what the families have dropped at the limits of their maps.
+func (e *Engine) Evicted() (n uint64) {
+	for _, f := range e.forgot {
+		n += f()
+	}
+	return n
 }
 
 // Wants says whether any check looks at events of the kind.

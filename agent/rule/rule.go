@@ -91,5 +91,8 @@ type Family struct {
 	Rules []Rule
 	Watch Check      // bookkeeping, called before the rules' checks
 	New   func() any // state of the family, Scene.Mine; nil if it has none
-	Flows fs.FS      // ID.flow: examples that break and that hold each rule
+	// Evicted is what that state has dropped at the limits of its maps; nil if
+	// it has none.
+	Evicted func(mine any) uint64
+	Flows   fs.FS // ID.flow: examples that break and that hold each rule
 }

@@ -16,11 +16,12 @@ var flows embed.FS
 // Family returns the rules.
 func Family() rule.Family {
 	return rule.Family{
-		Note:  note.Alias,
-		Name:  "RFC 5923: alias",
-		Flows: flows,
-		Watch: rule.Check{Opened: opened, Request: request, Ended: ended, Closed: closed},
-		New:   newMind,
+		Note:    note.Alias,
+		Name:    "RFC 5923: alias",
+		Flows:   flows,
+		Watch:   rule.Check{Opened: opened, Request: request, Ended: ended, Closed: closed},
+		New:     newMind,
+		Evicted: func(mine any) uint64 { return mine.(*mind).evicted },
 		Rules: []rule.Rule{
 			noTLS, flag, originatorDrops, clientCertificate, serverIdentity, otherTarget, otherIdentity, plainTCP,
 			unfinished, afterClose, policy, outlives, anyPort, servers, noCertificate, withKeep,

@@ -37,10 +37,9 @@ type leg struct {
 	cancelled bool
 }
 
-// bound finds the binding that the request x, which leaves this host, goes to.
-// Several may have one Contact URI: the flow or the Path tells them apart.
-func bound(x *rule.Scene) *registration.Binding {
-	all := targets(x)
+// bound finds the one of the bindings that the request x goes to. They have one
+// Contact URI: the flow or the Path tells them apart.
+func bound(x *rule.Scene, all []*registration.Binding) *registration.Binding {
 	if len(all) == 1 && all[0].Alive(x.Now) {
 		return all[0]
 	}
@@ -78,14 +77,9 @@ func targets(x *rule.Scene) []*registration.Binding {
 	return x.Bindings.ToURI(registration.URIOf(&u))
 }
 
-// forks notes where a proxy sends a request, and what became of that:
-// bookkeeping of the family.
-func forks(x *rule.Scene) {
-	if x.Msg.Method == sipparse.MethodCancel {
-		cancels(x)
-		return
-	}
-	b := bound(x)
+// forks notes where a proxy sends a request: bookkeeping of the family.
+func forks(x *rule.Scene, all []*registration.Binding) {
+	b := bound(x, all)
 	if b == nil || x.Tx.Upstream() == nil || b.Forwarded {
 		return
 	}
@@ -103,7 +97,7 @@ func forks(x *rule.Scene) {
 
 // cancels: a fork that was cancelled awaits no answer of the instance.
 func cancels(x *rule.Scene) {
-	if x.Dir != event.Out || x.Tx == nil || !x.Bindings.Targets() {
+	if x.Msg.Method != sipparse.MethodCancel || x.Dir != event.Out || !x.Bindings.Targets() {
 		return
 	}
 	for tx := range x.Txs.Find(transaction.Key{Hash: x.Tx.Key.Hash, Method: sipparse.MethodInvite}) {

@@ -21,7 +21,7 @@ func Family() rule.Family {
 		Note:  note.Outbound,
 		Name:  "RFC 5626: outbound",
 		Flows: flows,
-		New:   newState,
+		New:   newState, Evicted: evicted,
 		Watch: rule.Check{Request: request, Response: response, TimedOut: timedOut, Beat: answered, Ended: flowEnds},
 		Rules: []rule.Rule{
 			regIDAlone, lacksSupport, regIDValue, instanceForm, manyContacts,
@@ -40,10 +40,16 @@ func Family() rule.Family {
 
 // request keeps the family's books of requests.
 func request(x *rule.Scene) {
+	s := x.Mine.(*state)
+	s.aim, s.stray = nil, nil
 	if x.Msg.Method != sipparse.MethodRegister {
 		if x.Verdict == transaction.Fresh {
 			visits(x)
-			forks(x)
+			if s.aim = targets(x); len(s.aim) > 0 {
+				s.stray = strays(x, s.aim)
+				forks(x, s.aim)
+			}
+			cancels(x)
 		}
 		return
 	}

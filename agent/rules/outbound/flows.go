@@ -40,7 +40,7 @@ var twoFlows = rule.Rule{
 						n++
 					}
 				}
-				if n > 0 && n < y.Profile.Flows {
+				if n > 0 && n < y.Profile.Flows && !b.Conn.Incomplete {
 					y.Raise(side, "%d of %d flows %s after reg-id %d was bound", n, y.Profile.Flows, formsFlows, b.RegID)
 				}
 			})

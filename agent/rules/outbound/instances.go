@@ -65,7 +65,7 @@ var nextFlow = rule.Rule{
 	Broken:   "A proxy gave up after 430 though the instance has another flow",
 	Silent:   otherProxies + " Requests that were cancelled.",
 	Check: rule.Check{Response: func(x *rule.Scene) {
-		if x.Dir != event.Out || x.Verdict != transaction.Final || x.Msg.Status < 300 || x.Msg.Status == 487 || x.Tx.Notes == nil {
+		if x.Dir != event.Out || x.Verdict != transaction.Final || x.Msg.Status < 300 || x.Msg.Status == 487 || x.Tx.Notes == nil || x.Conn.Incomplete {
 			return
 		}
 		n := note.Of[txNote](x.Tx.Notes, note.Outbound)
@@ -83,7 +83,7 @@ var nextFlow = rule.Rule{
 // untried looks for a flow of the instance that the proxy did not turn to.
 func untried(x *rule.Scene, failed *leg) {
 	for _, b := range x.Bindings.Of(failed.to.AOR) {
-		if !sibling(b, failed.to) || !b.Outbound || !b.Alive(x.Now) || b.Direct && !b.FlowOpen() {
+		if !sibling(b, failed.to) || !b.Outbound || !b.Alive(x.Now) || b.Direct && !b.FlowOpen() || b.Conn.Incomplete {
 			continue
 		}
 		tried := false

@@ -30,7 +30,7 @@ var keepsRegID = rule.Rule{
 		}
 		seen, party := dead.Refreshed, fact.Side(b.Dir)
 		x.At(dead.Until, func(y *rule.Scene) {
-			if dead.Refreshed == seen && !dead.Ended && b.Alive(y.Now) {
+			if dead.Refreshed == seen && !dead.Ended && b.Alive(y.Now) && !b.Conn.Incomplete {
 				y.Raise(party, "reg-id %d, its flow from %s ended; reg-id %d %s later instead", dead.RegID, client(dead.Conn, dead.Dir), b.RegID, b.Made.Sub(dead.Conn.EndedAt).Round(time.Second))
 			}
 		})

@@ -250,7 +250,7 @@ var after439 = rule.Rule{
 		s, aor, at := x.Mine.(*state), x.Tx.Binds.AOR, x.Now
 		*s.refused.get(aor) = at
 		x.After(givesUp, func(y *rule.Scene) {
-			if t := s.refused.find(aor); t != nil && *t == at {
+			if t := s.refused.find(aor); t != nil && *t == at && !y.Conn.Incomplete {
 				s.refused.drop(aor)
 				y.Raise(event.Local, "439, and no REGISTER for this user since, for %s", givesUp)
 			}

@@ -19,9 +19,19 @@ type state struct {
 	retry      bounded[registration.Key, retryAfter] // registrations that a 503 told to wait
 	tokens     bounded[uint64, token]                // by user, host and port of the Path URI
 	dialogs    int                                   // that have a note
+
+	aim   []*registration.Binding // of the request of the moment: what its URI is the Contact of
+	stray *registration.Binding   // and the one whose flow it should have used
 }
 
 func newState() any { return new(state) }
+
+// evicted adds up what the maps dropped.
+func evicted(mine any) uint64 {
+	s := mine.(*state)
+	return s.instances.Evicted + s.tries.Evicted + s.proxies.Evicted + s.registrars.Evicted +
+		s.refused.Evicted + s.retry.Evicted + s.tokens.Evicted
+}
 
 // limit bounds each map. UAs that do outbound behind one host are fewer.
 const limit = 100_000

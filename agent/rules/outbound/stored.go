@@ -33,7 +33,7 @@ var deadFlow = rule.Rule{
 	Silent:   otherPrograms + " UDP flows, whose end cannot be seen. The first 5 s after the end.",
 	Check: rule.Check{
 		Request: func(x *rule.Scene) {
-			if b := strays(x); b != nil && !b.FlowOpen() && x.Now.Sub(b.Conn.EndedAt) > takesNote {
+			if b := x.Mine.(*state).stray; b != nil && !b.FlowOpen() && x.Now.Sub(b.Conn.EndedAt) > takesNote {
 				x.Raise(event.Local, "%s to %s; the flow from %s ended %s before", x.Msg.Label(), x.Conn.Remote, b.Conn.Remote, x.Now.Sub(b.Conn.EndedAt).Round(time.Second))
 			}
 		},
@@ -52,10 +52,10 @@ var deadFlow = rule.Rule{
 	},
 }
 
-// strays returns a binding that the request x should have gone to over its
-// flow, and did not; nil if there is none, or if the flow was right.
-func strays(x *rule.Scene) (found *registration.Binding) {
-	for _, b := range targets(x) {
+// strays returns one of the bindings that the request x should have gone to
+// over its flow, and did not; nil if there is none, or if the flow was right.
+func strays(x *rule.Scene, all []*registration.Binding) (found *registration.Binding) {
+	for _, b := range all {
 		if !b.Outbound || !b.Direct || b.Forwarded || !b.Alive(x.Now) || !alike(b.Conn, x.Conn) {
 			continue
 		}
@@ -83,7 +83,7 @@ var oldFlow = rule.Rule{
 	Silent:   otherPrograms + " Requests that were on their way within 2 s.",
 	Check: rule.Check{
 		Request: func(x *rule.Scene) {
-			if b := strays(x); b != nil && replaced(b, x.Conn, x.Now) {
+			if b := x.Mine.(*state).stray; b != nil && replaced(b, x.Conn, x.Now) {
 				x.Raise(event.Local, "%s over the flow from %s; reg-id %d moved to %s %s before", x.Msg.Label(), x.Conn.Remote, b.RegID, b.Conn.Remote, x.Now.Sub(b.Moved).Round(time.Second))
 			}
 		},
@@ -128,7 +128,7 @@ var storedFlow = rule.Rule{
 	Silent:   otherPrograms + " Flows that have ended (OB-21) or moved (OB-37).",
 	Check: rule.Check{
 		Request: func(x *rule.Scene) {
-			if b := strays(x); b != nil && b.FlowOpen() && !(b.Before != nil && registration.Same(b.Before, x.Conn)) {
+			if b := x.Mine.(*state).stray; b != nil && b.FlowOpen() && !(b.Before != nil && registration.Same(b.Before, x.Conn)) {
 				x.Raise(event.Local, "%s to %s, registered over the flow from %s", x.Msg.Label(), x.Conn.Remote, b.Conn.Remote)
 			}
 		},

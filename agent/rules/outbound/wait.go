@@ -148,7 +148,13 @@ func putOff(x *rule.Scene, r *registration.Request) {
 	n.wait, n.waiter = x.Now.Add(wait), r.Dir
 	s := x.Mine.(*state)
 	for i := range r.Contacts {
-		*s.retry.get(registration.KeyOf(r, &r.Contacts[i], conn.NetNS)) = retryAfter{placeOf(conn, r.Dir), n.wait}
+		k, until := registration.KeyOf(r, &r.Contacts[i], conn.NetNS), n.wait
+		*s.retry.get(k) = retryAfter{placeOf(conn, r.Dir), until}
+		x.At(until, func(*rule.Scene) {
+			if w := s.retry.find(k); w != nil && w.until <= until {
+				s.retry.drop(k)
+			}
+		})
 	}
 }
 
