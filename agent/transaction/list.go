@@ -19,7 +19,6 @@ func (tb *Table) fresh() *Transaction {
 // remove takes tx out of the table. The caller recycles it.
 func (tb *Table) remove(tx *Transaction) {
 	tb.unchain(tx)
-	tx.part()
 	tx.queue.remove(tx)
 	tx.owner.remove(tx)
 }
@@ -39,6 +38,7 @@ func (tb *Table) recycle() {
 }
 
 func (tb *Table) reuse(tx *Transaction) {
+	tx.part()
 	tx.Conn, tx.Notes, tx.owner = nil, nil, nil // for the garbage collector
 	tx.next, tb.free = tb.free, tx
 }

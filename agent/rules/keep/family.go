@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package keep has the rules of RFC 6223: negotiating keep-alives by the Via parameter keep.
+// Package keep has the rules of RFC 6223: negotiating keep-alives by the Via
+// parameter keep. What was negotiated is in package negotiate.
 package keep
 
 import (
@@ -19,6 +20,14 @@ func Family() rule.Family {
 		Note:  note.Keep,
 		Name:  "RFC 6223: keep",
 		Flows: flows,
-		Rules: []rule.Rule{onAck},
+		Watch: rule.Check{Request: watchRequest, Response: watchResponse, Beat: watchBeat},
+		Rules: []rule.Rule{
+			valuedOffer, malformed, wrongRequest, onAck, ignored, topmostOnly,
+			neverSent, leftBehind, tooSeldom, notSpread,
+			unequalTimer, noFrequency, notAccepted, unasked, onlyLoose, differing, lateAcceptance, oneSuffices,
+			repeated, renegotiated, stopped, afterDialog, notRenewed,
+			valueForwarded, valuePassedOn, valueBelow, offerOffRoute, acceptOffRoute,
+			otherWay, afterFailure, unanswered, silence, reversed, shortRegistration, hurried,
+		},
 	}
 }

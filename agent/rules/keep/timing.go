@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package keep
+
+import (
+	"time"
+
+	"github.com/viaduct-project/viaduct/agent/fact"
+	"github.com/viaduct-project/viaduct/agent/keepalive"
+	"github.com/viaduct-project/viaduct/agent/negotiate"
+	"github.com/viaduct-project/viaduct/agent/rule"
+	"github.com/viaduct-project/viaduct/internal/event"
+)
+
+// Upper bounds of RFC 5626 sections 4.4.1 and 4.4.2, where no frequency is
+// recommended. Whether a device runs on a battery cannot be seen.
+const (
+	streamBound = 840 * time.Second
+	udpBound    = 29 * time.Second
+)
+
+// quiet is the silence of a side that owes keep-alives.
+type quiet struct {
+	a     *negotiate.Agreement
+	from  event.Time    // newest keep-alive, or when the first one became due
+	last  event.Time    // newest keep-alive on this connection, 0 if there was none
+	every time.Duration // longest interval allowed
+	slack time.Duration // for the way
+}
+
+// quietOf returns the silence that the scene ends, or that lasts; ok is false
+// if nothing is owed, or it cannot be told.
+func quietOf(x *rule.Scene, d event.Direction, e *end) (q quiet, ok bool) {
+	c := x.Conn
+	a := c.Neg.Tightest(d, x.Now)
+	if a == nil { // a BYE has ended it at this moment
+		if p := c.Neg.Past(d, x.Now); p.Why == negotiate.Ended && p.At == x.Now {
+			a = p.Agreement
+		}
+	}
+	if a == nil || c.Incomplete || a.Early() {
+		return q, false
+	}
+	q = quiet{a: a, last: a.Kept, every: streamBound}
+	if q.last == x.Now {
+		q.last = a.Before
+	}
+	q.from = max(q.last, a.Began(), x.LostAt)
+	switch {
+	case a.Seconds > 0:
+		q.every = time.Duration(a.Seconds) * time.Second
+	case !c.Stream():
+		q.every = udpBound
+	}
+	q.slack = max(time.Second, q.every/50)
+	return q, !gaveUp(c, d, e, &q, x.Now)
+}
+
+// gaveUp says whether the sender had to stop: its keep-alives get no answer.
+func gaveUp(c *fact.Conn, d event.Direction, e *end, q *quiet, now event.Time) bool {
+	if e.unheard != 0 && e.unheard >= q.a.Began() && now.Sub(e.unheard) >= keepalive.StunWait {
+		return true
+	}
+	if c.Alive == nil || !c.Stream() || q.last == 0 {
+		return false
+	}
+	c.Alive.Settle(now)
+	return c.Alive.Sent(d).Missed >= q.last
+}
+
+// judge raises what the silence up to now breaks. One silence is one breach,
+// which may become a graver one.
+func judge(x *rule.Scene, d event.Direction, e *end) {
+	q, ok := quietOf(x, d, e)
+	if !ok {
+		return
+	}
+	since := max(q.from, e.spoken)
+	e.hush = max(e.hush, x.Now.Sub(since))
+	gap := x.Now.Sub(q.from)
+	if gap < q.every+q.slack {
+		return
+	}
+	id := q.breaks(x, d, gap)
+	if id == "" || e.forgives(&q, gap) {
+		return
+	}
+	s := rule.Violation
+	if q.a.Seconds == 0 || e.spoken > q.from && e.hush < q.every+q.slack || !x.Conn.Stream() && d == event.In {
+		s = rule.Advice
+	}
+	if e.judged == q.from && e.as >= s {
+		return
+	}
+	e.judged, e.as = q.from, s
+	q.raise(x.For(id), s, fact.Side(d), gap)
+}
+
+// breaks is the rule that the silence breaks, if any.
+func (q *quiet) breaks(x *rule.Scene, d event.Direction, gap time.Duration) string {
+	a := q.a
+	beat := a.Kept == x.Now
+	switch {
+	case q.last == 0 && a.Moved != 0 && a.Moved >= a.Since:
+		if a.Stranded || a.Uses > 1 {
+			return leftBehind.ID
+		}
+	case q.last < a.First:
+		// The response that agrees may have been lost on the way to the peer,
+		// and repeated for as long as the request was.
+		if d == event.Out || x.Conn.Stream() || gap >= q.every+q.slack+negotiate.Linger {
+			return neverSent.ID
+		}
+	case a.Seconds == 0:
+	case beat || a.Scope == negotiate.ScopeRegistration:
+		return tooSeldom.ID
+	case gap >= 2*q.every+q.slack:
+		return stopped.ID
+	}
+	return ""
+}
+
+// forgives says whether the silence may be a host that slept: a single long
+// one without a message, of a side that was on time before.
+func (e *end) forgives(q *quiet, gap time.Duration) bool {
+	const long, often = 4, 3
+	if e.slept || gap < long*q.every || e.hush < gap || e.pace.N < often || e.pace.Max > q.every+q.slack {
+		return false
+	}
+	e.slept, e.judged, e.as = true, q.from, rule.Violation
+	return true
+}
+
+func (q *quiet) raise(x *rule.Scene, s rule.Severity, party event.Side, gap time.Duration) {
+	agreed := "no interval"
+	if q.a.Seconds > 0 {
+		agreed = q.every.String()
+	}
+	x.RaiseAs(s, party, "no keep-alive for %v, agreed %s by %s", gap.Round(100*time.Millisecond), agreed, q.a.From)
+}
+
+// next is when the silence of a side should be looked at again if it lasts, 0
+// if never.
+func next(x *rule.Scene, d event.Direction, e *end) (at event.Time) {
+	q, ok := quietOf(x, d, e)
+	if !ok {
+		return 0
+	}
+	look := func(t event.Time) {
+		if t > x.Now && (at == 0 || t < at) {
+			at = t
+		}
+	}
+	if alone(x.Conn, d) {
+		look(q.from.Add(q.every + q.slack))
+		look(q.from.Add(2*q.every + q.slack))
+		if e.spoken > q.from {
+			look(e.spoken.Add(q.every + q.slack))
+		}
+	}
+	if t := q.fellSilent(x.Conn, d); t != 0 {
+		look(t)
+	}
+	return at
+}
+
+var neverSent = rule.Rule{
+	ID:       "KEEP-07",
+	Source:   "RFC 6223 section 4.3",
+	Severity: rule.Violation,
+	Fault:    "request sender",
+	Asks:     "Who offered keep-alives and got a value in the response starts to send them to that neighbour.",
+	Broken:   "Keep-alives are agreed, and none is sent",
+	Silent: "A peer until it shows itself again, and on UDP for half a minute more: the response may have been repeated. " +
+		"Lost bytes, connections that ended. Without an interval the defaults of RFC 5626 for UDP and for devices on " +
+		"battery apply, as advice; also where SIP messages fill the time, and for peers on UDP, whose NAT may have " +
+		"given them another port.",
+}
+
+var leftBehind = rule.Rule{
+	ID:       "KEEP-08",
+	Source:   "RFC 6223 section 4.3",
+	Severity: rule.Violation,
+	Fault:    "keep-alive sender",
+	Asks:     "Keep-alives for a dialog go where its next request would go.",
+	Broken:   "The requests of a dialog use another connection, and no keep-alives go there",
+	Silent: "For one interval after the move, and until a second request goes there while the first connection is open. " +
+		"Requests that go to another neighbour, which may have become the next hop by the route set.",
+}
+
+var tooSeldom = rule.Rule{
+	ID:       "KEEP-09",
+	Source:   "RFC 6223 section 5, RFC 5626 section 4.4",
+	Severity: rule.Violation,
+	Fault:    "keep-alive sender",
+	Asks:     "With a number agreed, no more than so many seconds pass between two keep-alives.",
+	Broken:   "The time between two keep-alives was longer than agreed",
+	Silent: "A tolerance of one second or 2 %. A peer until it shows itself again, one long sleep of a sender that was on " +
+		"time before, lost bytes, the time while a registration is being refreshed. It is advice where SIP messages " +
+		"fill the gap, and for peers on UDP.",
+}
+
+var stopped = rule.Rule{
+	ID:       "KEEP-21",
+	Source:   "RFC 6223 section 4.2.3",
+	Severity: rule.Violation,
+	Fault:    "keep-alive sender",
+	Asks:     "Keep-alives for a dialog go on until the dialog ends.",
+	Broken:   "Keep-alives stop while their dialog goes on",
+	Silent: "Until twice the interval has passed, and a peer until it shows itself again. Senders whose keep-alives got no " +
+		"answer (KEEP-30), lost bytes. It is advice where SIP messages fill the gap, and for peers on UDP.",
+}
+
+var silence = rule.Rule{
+	ID:       "KEEP-32",
+	Source:   "RFC 6223 section 5",
+	Severity: rule.Info,
+	Fault:    "nobody",
+	Asks:     "What to do when agreed keep-alives stop is not prescribed; the receiver may take the connection for dead.",
+	Broken:   "The side that owes keep-alives has fallen silent",
+	Silent: "Four intervals, or twice the default where none was agreed. Senders on this host that break an interval " +
+		"(KEEP-09, KEEP-21), and those that never began (KEEP-07).",
+}
+
+// fellSilent is when the silence of a side that used to send keep-alives is
+// worth a note, 0 if it is not.
+func (q *quiet) fellSilent(c *fact.Conn, d event.Direction) event.Time {
+	switch {
+	case q.last == 0 || q.last < q.a.First:
+	case q.a.Seconds == 0:
+		return q.from.Add(2 * q.every)
+	case !alone(c, d):
+		return q.from.Add(4 * q.every)
+	}
+	return 0
+}
+
+func noteSilence(x *rule.Scene, d event.Direction, e *end) {
+	q, ok := quietOf(x, d, e)
+	if !ok || e.spoken > q.from || e.hushed == q.from {
+		return
+	}
+	if t := q.fellSilent(x.Conn, d); t != 0 && x.Now >= t {
+		e.hushed = q.from
+		q.raise(x.For(silence.ID), rule.Info, fact.Side(d), x.Now.Sub(q.from))
+	}
+}
+
+var notSpread = rule.Rule{
+	ID:       "KEEP-10",
+	Source:   "RFC 6223 section 5, RFC 5626 section 4.4",
+	Severity: rule.Advice,
+	Fault:    "keep-alive sender",
+	Asks:     "Who sends at the recommended interval draws each one at random from 80 to 100 % of it.",
+	Broken:   "Keep-alives do not follow the recommended interval as they should: without spreading, or on a timer of their own",
+	Silent: "Fewer than ten intervals with nothing in between. A faster timer of the sender's own is allowed, and only noted. " +
+		"Longer intervals are for KEEP-09.",
+	Check: rule.Check{Beat: tooEven},
+}
+
+func tooEven(x *rule.Scene) {
+	const many = 10
+	if x.Conn.Neg == nil || !isKeepalive(x) {
+		return
+	}
+	e := endOf(x.Conn, x.Dir)
+	if e == nil || e.pace.N < many || e.paceOf == 0 || x.Conn.Incomplete {
+		return
+	}
+	of := time.Duration(e.paceOf) * time.Second
+	switch mean := e.pace.Mean(); {
+	case mean < of*79/100: // the example in RFC 5626 rounds
+		x.RaiseAs(rule.Info, x.Writer(), "a keep-alive every %v, %v agreed", mean.Round(100*time.Millisecond), of)
+	case mean <= of+max(time.Second, of/50) && e.pace.Even(of):
+		x.Raise(x.Writer(), "%d intervals of %v to %v, %v agreed", e.pace.N,
+			e.pace.Min.Round(10*time.Millisecond), e.pace.Max.Round(10*time.Millisecond), of)
+	}
+}
