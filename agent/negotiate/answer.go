@@ -100,7 +100,7 @@ func (tb *Agreements) dialog(r *Reply, value uint32, ok bool) bool {
 			o.Agreed = a
 		}
 		if a.early == r.Tx && success {
-			a.early, a.Until = 0, 0
+			a.early, a.Until, a.Since = 0, 0, r.At
 		}
 	} else if ok && r.Dialog != 0 && r.State != nil && (success || !final) {
 		agreed = true

@@ -16,6 +16,7 @@ type registration struct {
 	seconds  int // of the keep-alives
 	timer    bool
 	agreed   *agreement
+	kept     *link // on which keep-alives are sent
 	live     bool
 }
 
@@ -82,8 +83,11 @@ func (p *party) refresh(r *registration, challenge bool) {
 func (p *party) registered(r *registration) {
 	w := p.w
 	r.live = true
-	if (r.keep || r.timer) && r.agreed == nil {
-		r.agreed = &agreement{r.seconds}
+	if (r.keep || r.timer) && r.kept != r.link { // keep-alives go where the next REGISTER goes
+		if r.kept != nil {
+			r.kept.release(p, r.agreed)
+		}
+		r.agreed, r.kept = &agreement{r.seconds}, r.link
 		r.link.keep(p, r.agreed)
 	}
 	w.after(w.between(60*time.Second, 500*time.Second), func() { p.refresh(r, w.chance(20)) })

@@ -54,8 +54,8 @@ var unanswered = rule.Rule{
 	Fault:    "responder",
 	Asks:     "Who accepts keep-alives answers them: a double CRLF by one CRLF, a Binding request by its response.",
 	Broken:   "Keep-alives that were accepted get no answer",
-	Silent: "Ten seconds. A peer may not have got the keep-alive: it is judged when it shows that it is there, on a stream " +
-		"by its answer to a later request, on UDP by a message while all copies of a request failed, which is advice. " +
+	Silent: "Ten seconds. A peer may not have got the keep-alive: it is judged when it shows that it is there, by its " +
+		"answer to a later request; a request of its own, or on UDP any message, makes it advice. " +
 		"Lost bytes, requests that are no valid STUN, and flows of outbound, for which KA-03 and STUN-03 judge.",
 	Check: rule.Check{Beat: await, Request: stillThere, Response: stillThere},
 }
@@ -94,13 +94,15 @@ func wellFormed(b []byte) bool {
 func answerDue(x *rule.Scene) {
 	e := endOf(x.Conn, event.In)
 	since := e.asked
+	if since == 0 || x.Now.Sub(since) < keepalive.PongWait {
+		return // answered, and another one has come with a timer of its own
+	}
 	e.asked = 0
-	if !x.Conn.Open() || since == 0 || since < x.LostAt || !owesAnswers(x, event.In, since) {
+	if !x.Conn.Open() || since < x.LostAt || !owesAnswers(x, event.In, since) {
 		return
 	}
 	if x.Conn.Stream() {
-		x.Conn.Alive.Settle(x.Now)
-		if x.Conn.Alive.Sent(event.In).Missed < since {
+		if x.Conn.Alive.Sent(event.In).Missed(x.Now) < since {
 			return
 		}
 	}
@@ -125,13 +127,16 @@ func stillThere(x *rule.Scene) {
 		}
 		return
 	}
-	x.Conn.Alive.Settle(x.Now)
-	missed := x.Conn.Alive.Sent(d).Missed
-	if missed == 0 || missed == e.pong || x.Msg.Request || x.Tx == nil || x.Tx.Conn != x.Conn || x.Tx.Start <= missed {
+	missed := x.Conn.Alive.Sent(d).Missed(x.Now)
+	if missed == 0 || missed == e.pong || !x.Msg.Request && (x.Tx == nil || x.Tx.Conn != x.Conn || x.Tx.Start <= missed) {
 		return
 	}
+	s := rule.Violation
+	if x.Msg.Request { // what it says of the other direction is not certain
+		s = rule.Advice
+	}
 	if e.pong = missed; owesAnswers(x, d, missed) {
-		x.Raise(x.Writer(), "no pong for the ping of %v ago, but %s", x.Now.Sub(missed).Round(time.Second), what(x))
+		x.RaiseAs(s, x.Writer(), "no pong for the ping of %v ago, but %s", x.Now.Sub(missed).Round(time.Second), what(x))
 	}
 }
 

@@ -19,6 +19,10 @@ const (
 	udpBound    = 29 * time.Second
 )
 
+// lostCopies is how late a Binding request comes whose first four copies were
+// lost: it is sent again after 0.5, 1, 2 and 4 s (RFC 8489 section 6.2.1).
+const lostCopies = 7500 * time.Millisecond
+
 // quiet is the silence of a side that owes keep-alives.
 type quiet struct {
 	a     *negotiate.Agreement
@@ -46,6 +50,11 @@ func quietOf(x *rule.Scene, d event.Direction, e *end) (q quiet, ok bool) {
 		q.last = a.Before
 	}
 	q.from = max(q.last, a.Began(), x.LostAt)
+	if d == event.In && !c.Stream() {
+		// The response may have been lost on the way to the peer, and repeated
+		// for as long as the request was.
+		q.from = max(q.from, a.Began().Add(negotiate.Linger))
+	}
 	switch {
 	case a.Seconds > 0:
 		q.every = time.Duration(a.Seconds) * time.Second
@@ -53,6 +62,9 @@ func quietOf(x *rule.Scene, d event.Direction, e *end) (q quiet, ok bool) {
 		q.every = udpBound
 	}
 	q.slack = max(time.Second, q.every/50)
+	if d == event.In && !c.Stream() {
+		q.slack += lostCopies
+	}
 	return q, !gaveUp(c, d, e, &q, x.Now)
 }
 
@@ -64,8 +76,7 @@ func gaveUp(c *fact.Conn, d event.Direction, e *end, q *quiet, now event.Time) b
 	if c.Alive == nil || !c.Stream() || q.last == 0 {
 		return false
 	}
-	c.Alive.Settle(now)
-	return c.Alive.Sent(d).Missed >= q.last
+	return c.Alive.Sent(d).Missed(now) >= q.last
 }
 
 // judge raises what the silence up to now breaks. One silence is one breach,
@@ -106,11 +117,7 @@ func (q *quiet) breaks(x *rule.Scene, d event.Direction, gap time.Duration) stri
 			return leftBehind.ID
 		}
 	case q.last < a.First:
-		// The response that agrees may have been lost on the way to the peer,
-		// and repeated for as long as the request was.
-		if d == event.Out || x.Conn.Stream() || gap >= q.every+q.slack+negotiate.Linger {
-			return neverSent.ID
-		}
+		return neverSent.ID
 	case a.Seconds == 0:
 	case beat || a.Scope == negotiate.ScopeRegistration:
 		return tooSeldom.ID
@@ -139,6 +146,10 @@ func (q *quiet) raise(x *rule.Scene, s rule.Severity, party event.Side, gap time
 	x.RaiseAs(s, party, "no keep-alive for %v, agreed %s by %s", gap.Round(100*time.Millisecond), agreed, q.a.From)
 }
 
+// patience is the longest time that a timer is set for: it holds its
+// connection for as long.
+const patience = 30 * time.Minute
+
 // next is when the silence of a side should be looked at again if it lasts, 0
 // if never.
 func next(x *rule.Scene, d event.Direction, e *end) (at event.Time) {
@@ -161,7 +172,7 @@ func next(x *rule.Scene, d event.Direction, e *end) (at event.Time) {
 	if t := q.fellSilent(x.Conn, d); t != 0 {
 		look(t)
 	}
-	return at
+	return min(at, x.Now.Add(patience))
 }
 
 var neverSent = rule.Rule{

@@ -17,7 +17,7 @@ import (
 // end is what the family notes of one side of a connection that owes
 // keep-alives.
 type end struct {
-	armed  bool          // a timer is set
+	timer  event.Time    // when the next timer is due, 0 if none is set
 	spoken event.Time    // newest SIP message or keep-alive
 	hush   time.Duration // longest time without either since the newest keep-alive
 	judged event.Time    // beginning of the silence that was judged last
@@ -123,13 +123,11 @@ func (e *end) measure(a *negotiate.Agreement) {
 	}
 }
 
-// arm sets the timer that looks at the silence of a side, if it is not set.
+// arm sets the timer that looks at the silence of a side, unless an earlier one
+// is set, which will set it again.
 func arm(x *rule.Scene, d event.Direction, e *end) {
-	if e.armed {
-		return
-	}
-	if at := next(x, d, e); at != 0 {
-		e.armed = true
+	if at := next(x, d, e); at != 0 && (e.timer == 0 || at < e.timer) {
+		e.timer = at
 		x.At(at, [2]func(*rule.Scene){dueIn, dueOut}[index(d)])
 	}
 }
@@ -140,7 +138,7 @@ func dueOut(x *rule.Scene) { due(x, event.Out) }
 
 func due(x *rule.Scene, d event.Direction) {
 	e := endOf(x.Conn, d)
-	e.armed = false
+	e.timer = 0
 	if !x.Conn.Open() {
 		return
 	}
