@@ -36,12 +36,12 @@ func answersWrongly(x *rule.Scene) {
 	switch x.Beat.Kind {
 	case keepalive.Ping:
 		w, _ := talkOf(x)
-		switch {
+		switch o := w.read(); {
 		case w.chain >= storm:
 			x.Raise(x.Writer(), "%d pings in a row, each within %v of the one before, from both sides", w.chain+1, reply)
-		case w.echoes >= echoes && w.uneven.Max-w.uneven.Min > timerAmt:
-			x.Raise(x.Writer(), "%d pings came back as pings, %v to %v apart", w.echoes,
-				w.uneven.Min.Round(time.Millisecond), w.uneven.Max.Round(time.Millisecond))
+		case o.echoes >= echoes && o.uneven.Max-o.uneven.Min > timerAmt:
+			x.Raise(x.Writer(), "%d pings came back as pings, %v to %v apart", o.echoes,
+				o.uneven.Min.Round(time.Millisecond), o.uneven.Max.Round(time.Millisecond))
 		}
 	case keepalive.Stray:
 		tooMany(x)
@@ -58,8 +58,9 @@ func tooMany(x *rule.Scene) {
 	if x.Conn.Alive.Sent(opposite(x.Dir)).Missed(x.Now) > other.before {
 		return
 	}
-	if w.surplus++; w.surplus >= extras {
-		x.RaiseAs(rule.Advice, x.Writer(), "%d times another CRLF after the pong", w.surplus)
+	o := w.write()
+	if o.surplus++; o.surplus >= extras {
+		x.RaiseAs(rule.Advice, x.Writer(), "%d times another CRLF after the pong", o.surplus)
 	}
 }
 
@@ -82,13 +83,14 @@ func answersLone(x *rule.Scene) {
 		return
 	}
 	const often = 3
-	w, other := talkOf(x)
+	writer, other := talkOf(x)
+	w, theirs := writer.write(), other.read()
 	w.stray = x.Now
 	message := x.Conn.LastMessage()
 	if w.answered != 0 && message >= w.answered {
 		w.answers = 0
 	}
-	if other.stray == 0 || x.Now.Sub(other.stray) > reply || message >= other.stray || x.Conn.Missing() {
+	if theirs.stray == 0 || x.Now.Sub(theirs.stray) > reply || message >= theirs.stray || x.Conn.Missing() {
 		return
 	}
 	w.answered = x.Now

@@ -45,7 +45,7 @@ func tooEarly(x *rule.Scene) {
 		return
 	}
 	s := rule.Advice
-	if x.Mine.(*habits).closes.again(c.Remote.Addr(), idle) >= habit {
+	if h := x.Mine.(*habits); h.again(h.closes, c.Remote.Addr(), idle) >= habit {
 		s = rule.Violation
 	}
 	x.RaiseAs(s, c.By, "closed %v after the client's last sign, Flow-Timer: %d", idle.Round(100*time.Millisecond), b.Timer)

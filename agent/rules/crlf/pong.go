@@ -137,7 +137,7 @@ func pongDue(x *rule.Scene, d event.Direction) {
 		x.At(w.ping.Add(pongWaits), due(d))
 	}
 	missed := x.Conn.Alive.Sent(d).Missed(x.Now)
-	if missed <= w.owed || other.echoed >= missed {
+	if missed <= w.owed || other.read().echoed >= missed {
 		return
 	}
 	if x.Conn.Missing() { // the pong may be in what a segment brings yet

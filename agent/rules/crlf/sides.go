@@ -65,7 +65,7 @@ func givesUp(x *rule.Scene) {
 	if b := x.Conn.Neg.Beats(d, x.Now); b.Agreed() {
 		return
 	}
-	if h := x.Mine.(*habits); h.pongs.again(x.Conn.Remote.Addr(), after) >= 2 {
+	if h := x.Mine.(*habits); h.again(h.pongs, x.Conn.Remote.Addr(), after) >= 2 {
 		x.Raise(x.Conn.By, "closed %v after a ping that got no pong", after.Round(100*time.Millisecond))
 	}
 }

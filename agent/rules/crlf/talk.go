@@ -15,23 +15,47 @@ import (
 // reply is how soon an answer that somebody's program gives at once is there.
 const reply = time.Second
 
-// talk is what one end of a stream did with CRLFs.
+// talk is what one end of a stream did with CRLFs. A million connections may
+// have one: what hardly any of them needs is behind a pointer.
 type talk struct {
-	ping     event.Time // newest
-	pong     event.Time // newest that answers
-	stray    event.Time // newest single CRLF that answers no ping
-	before   event.Time // the ping before the newest
-	chain    int        // pings in a row of which each came at once after one of the other end
-	echoes   int        // of the other end's pings, see echoed
-	uneven   keepalive.Pace
-	echoed   event.Time // the other end's ping that was echoed last
-	surplus  int        // single CRLFs after a pong
-	answers  int        // single CRLFs that answer single ones, with no message between
-	answered event.Time // newest of these
-	watched  bool       // a timer waits for the pong
-	judged   event.Time // newest missed ping that was judged
-	owed     event.Time // newest missed ping that the other end was asked for
-	proof    event.Time // missed ping that the other end may not have got
+	ping    event.Time // newest
+	before  event.Time // the ping before the newest
+	pong    event.Time // newest that answers
+	judged  event.Time // newest missed ping that this end was judged by
+	owed    event.Time // newest missed ping that the other end was judged by
+	proof   event.Time // missed ping that the other end may not have got
+	odd     *odd
+	chain   int32 // pings in a row of which each came at once after one of the other end
+	watched bool  // a timer waits for the pong
+}
+
+// odd is what an end does that answers wrongly.
+type odd struct {
+	echoes   int            // of the other end's pings
+	uneven   keepalive.Pace // their intervals
+	echoed   event.Time     // the newest of them
+	stray    event.Time     // newest single CRLF that answers no ping
+	surplus  int            // single CRLFs after a pong
+	answers  int            // single CRLFs that answer single ones, with no message between
+	answered event.Time     // newest of these
+}
+
+var nothingOdd odd
+
+// read returns what the end did that is odd, not to be changed.
+func (w *talk) read() *odd {
+	if w.odd == nil {
+		return &nothingOdd
+	}
+	return w.odd
+}
+
+// write makes room for it.
+func (w *talk) write() *odd {
+	if w.odd == nil {
+		w.odd = new(odd)
+	}
+	return w.odd
 }
 
 type talks [2]talk
@@ -65,7 +89,7 @@ func beat(x *rule.Scene) {
 	case keepalive.Ping:
 		if other.ping != 0 && x.Now.Sub(other.ping) <= reply && other.ping > w.pong {
 			w.chain = other.chain + 1
-			w.echo(other.ping, x.Conn.LastMessage())
+			w.write().echo(other.ping, x.Conn.LastMessage())
 		} else {
 			w.chain = 0
 		}
@@ -76,12 +100,12 @@ func beat(x *rule.Scene) {
 }
 
 // echo notes that the other end's ping of time t came back.
-func (w *talk) echo(t, message event.Time) {
-	if w.echoes > 0 && message < w.echoed {
-		w.uneven.Add(t.Sub(w.echoed))
+func (o *odd) echo(t, message event.Time) {
+	if o.echoes > 0 && message < o.echoed {
+		o.uneven.Add(t.Sub(o.echoed))
 	} else {
-		w.uneven, w.echoes = keepalive.Pace{}, 0
+		o.uneven, o.echoes = keepalive.Pace{}, 0
 	}
-	w.echoes++
-	w.echoed = t
+	o.echoes++
+	o.echoed = t
 }

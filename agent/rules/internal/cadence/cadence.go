@@ -80,7 +80,7 @@ func beat(x *rule.Scene) {
 	if e == nil {
 		return
 	}
-	if e.spoken == e.last && !e.First {
+	if e.spoken == e.last && !e.First && !e.asleep() {
 		e.Pace.Add(e.Gap)
 	}
 	e.last, e.spoken, e.beat = x.Now, x.Now, true
@@ -139,10 +139,14 @@ func (e *End) Exceeds(limit time.Duration) bool {
 		return false
 	}
 	e.judged = e.From
-	const long = 4
-	if e.Gap > long*limit && e.Pace.N >= 3 && e.Pace.Max <= limit && !e.slept {
+	if e.Gap > long*limit && e.Pace.N >= few && e.Pace.Max <= limit && !e.slept {
 		e.slept = true
 		return false
 	}
 	return true
 }
+
+// A gap of many times the usual, where a few are known, is a host's sleep.
+const long, few = 4, 3
+
+func (e *End) asleep() bool { return e.Pace.N >= few && e.Gap > long*e.Pace.Mean() }
