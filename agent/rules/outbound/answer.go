@@ -152,7 +152,7 @@ var refusedFlow = rule.Rule{
 			side, _ := ua(x, r)
 			at, line := b.Refreshed, contact(x.Msg, 0)
 			x.After(stay, func(y *rule.Scene) {
-				if b.Alive(y.Now) && !b.Outbound && b.Refreshed == at && !b.Conn.Incomplete {
+				if b.Alive(y.Now) && !b.Outbound && b.Refreshed == at && !b.Conn.Incomplete && !lost(y, at) {
 					y.Raise(side, "2xx without Require: outbound; %s", line)
 				}
 			})

@@ -40,7 +40,7 @@ var twoFlows = rule.Rule{
 						n++
 					}
 				}
-				if n > 0 && n < y.Profile.Flows && !b.Conn.Incomplete {
+				if n > 0 && n < y.Profile.Flows && !b.Conn.Incomplete && !lost(y, b.Made) {
 					y.Raise(side, "%d of %d flows %s after reg-id %d was bound", n, y.Profile.Flows, formsFlows, b.RegID)
 				}
 			})

@@ -65,7 +65,7 @@ var nextFlow = rule.Rule{
 	Broken:   "A proxy gave up after 430 though the instance has another flow",
 	Silent:   otherProxies + " Requests that were cancelled.",
 	Check: rule.Check{Response: func(x *rule.Scene) {
-		if x.Dir != event.Out || x.Verdict != transaction.Final || x.Msg.Status < 300 || x.Msg.Status == 487 || x.Tx.Notes == nil || x.Conn.Incomplete {
+		if x.Dir != event.Out || x.Verdict != transaction.Final || x.Msg.Status < 300 || x.Msg.Status == 487 || x.Tx.Notes == nil || x.Conn.Incomplete || lost(x, x.Tx.Start) {
 			return
 		}
 		n := note.Of[txNote](x.Tx.Notes, note.Outbound)

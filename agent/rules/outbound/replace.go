@@ -30,7 +30,7 @@ var keepsRegID = rule.Rule{
 		}
 		seen, party := dead.Refreshed, fact.Side(b.Dir)
 		x.At(dead.Until, func(y *rule.Scene) {
-			if dead.Refreshed == seen && !dead.Ended && b.Alive(y.Now) && !b.Conn.Incomplete {
+			if dead.Refreshed == seen && !dead.Ended && b.Alive(y.Now) && !b.Conn.Incomplete && !lost(y, b.Made) {
 				y.Raise(party, "reg-id %d, its flow from %s ended; reg-id %d %s later instead", dead.RegID, client(dead.Conn, dead.Dir), b.RegID, b.Made.Sub(dead.Conn.EndedAt).Round(time.Second))
 			}
 		})
@@ -128,7 +128,7 @@ var outOfReach = rule.Rule{
 			return
 		}
 		since := x.Now.Sub(h.broken)
-		if h.brokenCall == r.Call && h.before < h.broken && since > stay && h.until < h.broken && h.dialled < h.broken {
+		if h.brokenCall == r.Call && h.before < h.broken && since > stay && h.until < h.broken && h.dialled < h.broken && !lost(x, h.broken) {
 			x.Raise(fact.Side(r.Dir), "the flow ended %s before this REGISTER, reg-id %d", since.Round(time.Second), c.RegID.N)
 		}
 		h.broken = 0

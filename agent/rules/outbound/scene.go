@@ -154,6 +154,10 @@ func unanswered(c *fact.Conn, now event.Time) bool {
 	return c.Alive != nil && c.Alive.Unanswered(now) > 0
 }
 
+// lost says whether the source lost anything since t: what did not happen may
+// only not have been seen.
+func lost(x *rule.Scene, since event.Time) bool { return x.LostAt != 0 && x.LostAt >= since }
+
 func digits(b []byte) bool {
 	return len(b) > 0 && len(bytes.Trim(b, "0123456789")) == 0
 }

@@ -21,7 +21,7 @@ const (
 	takesNote = 5 * time.Second
 )
 
-const otherPrograms = "UAs that registered through a proxy; bindings without Require: outbound, for which RFC 3261 holds; requests by a program of another name, and to addresses that are neither the UA's nor its Contact's."
+const otherPrograms = "UAs that registered through a proxy, or whose later REGISTER may have been lost to the observer; bindings without Require: outbound, for which RFC 3261 holds; requests by a program of another name, and to addresses that are neither the UA's nor its Contact's."
 
 var deadFlow = rule.Rule{
 	ID:       "OB-21",
@@ -44,7 +44,7 @@ var deadFlow = rule.Rule{
 			}
 			for i := range x.Bindings.Listed {
 				b := x.Bindings.Find(registration.KeyOf(r, &x.Bindings.Listed[i], x.Tx.Conn.NetNS))
-				if b != nil && b.Outbound && b.Alive(x.Now) && !b.FlowOpen() && x.Now.Sub(b.Conn.EndedAt) > takesNote && alike(b.Conn, x.Tx.Conn) {
+				if b != nil && b.Outbound && b.Alive(x.Now) && !b.FlowOpen() && x.Now.Sub(b.Conn.EndedAt) > takesNote && alike(b.Conn, x.Tx.Conn) && !lost(x, b.Refreshed) {
 					x.Raise(event.Local, "%s; its flow from %s ended %s before", contact(x.Msg, i), b.Conn.Remote, x.Now.Sub(b.Conn.EndedAt).Round(time.Second))
 				}
 			}
@@ -56,7 +56,7 @@ var deadFlow = rule.Rule{
 // over its flow, and did not; nil if there is none, or if the flow was right.
 func strays(x *rule.Scene, all []*registration.Binding) (found *registration.Binding) {
 	for _, b := range all {
-		if !b.Outbound || !b.Direct || b.Forwarded || !b.Alive(x.Now) || !alike(b.Conn, x.Conn) {
+		if !b.Outbound || !b.Direct || b.Forwarded || !b.Alive(x.Now) || !alike(b.Conn, x.Conn) || lost(x, b.Refreshed) {
 			continue
 		}
 		if b.Over(x.Conn) {
@@ -146,7 +146,7 @@ func dialled(x *rule.Scene) *registration.Binding {
 		return nil
 	}
 	for _, b := range x.Bindings.ToPlace(x.Conn.Remote) {
-		if b.Outbound && b.Direct && !b.Forwarded && b.Alive(x.Now) && alike(b.Conn, x.Conn) && b.Conn.Owner.Name == x.Conn.Owner.Name {
+		if b.Outbound && b.Direct && !b.Forwarded && b.Alive(x.Now) && alike(b.Conn, x.Conn) && b.Conn.Owner.Name == x.Conn.Owner.Name && !lost(x, b.Refreshed) {
 			return b
 		}
 	}
