@@ -62,6 +62,7 @@ type Core struct {
 	listeners *fact.Listeners
 	rules     *rule.Engine
 	scene     rule.Scene // of the moment
+	acts      acts
 
 	budget  stream.Budget
 	framing [2]sipparse.FramerOptions // known start, unknown start
@@ -99,7 +100,7 @@ func New(cfg Config) *Core {
 	c.txs.Unanswered = c.judgeUnanswered
 	c.rules = rule.NewEngine(&rule.World{
 		Txs: c.txs, Dialogs: c.dialogs, Bindings: c.bound, Outgoing: c.outgoing, Listeners: c.listeners,
-		Ends: c.ends, Reverse: c.reverse, Profile: cfg.Profile,
+		Ends: c.ends, Reverse: c.reverse, Expected: c.expectedOf, Profile: cfg.Profile,
 	}, rules.Catalogue(), cfg.MaxFindings)
 	c.rules.Settle = c.settleFor
 	options := sipparse.FramerOptions{MaxMessage: cfg.MaxMessage, DropBody: true}

@@ -25,6 +25,14 @@ func (c *Core) judge(k rule.Kind, conn *connection, t event.Time) {
 	}
 }
 
+// judgePlaced is judge for a connection that may be in the middle of something
+// else: it has a scene of its own.
+func (c *Core) judgePlaced(conn *connection) {
+	if c.rules.Wants(rule.Placed) {
+		c.rules.Show(rule.Placed, &rule.Scene{Now: max(conn.First, conn.LastIn, conn.LastOut), Conn: &conn.Conn})
+	}
+}
+
 func (c *Core) judgeMessage(k rule.Kind, conn *connection, d event.Direction, t event.Time, tx *transaction.Transaction, v transaction.Verdict) {
 	c.scene = rule.Scene{Now: t, Conn: &conn.Conn, Dir: d, Local: c.localEnd(conn), Msg: &c.msg, Tx: tx, Verdict: v}
 	c.rules.Show(k, &c.scene)

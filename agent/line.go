@@ -25,7 +25,7 @@ func (conn *connection) report(now event.Time) report.Connection {
 		Initiator:    conn.sideName(conn.Initiator),
 		Opened:       instant(conn.OpenedAt),
 		Closed:       instant(conn.ClosedAt),
-		Class:        classLine(&e),
+		Class:        conn.classLine(&e),
 		Messages:     conn.Messages,
 		Transactions: conn.Sent.N + conn.Received.N,
 
@@ -66,10 +66,10 @@ func (conn *connection) report(now event.Time) report.Connection {
 }
 
 // classLine adds to the reasons why another class was expected, if it was.
-func classLine(e *class.Evidence) report.Class {
+func (conn *connection) classLine(e *class.Evidence) report.Class {
 	observed := class.Of(e)
 	line := report.Class{Observed: observed.String(), Because: class.Because(e)}
-	expected, why := class.Expected(e)
+	expected, why := conn.expected(e)
 	if expected == class.Undetermined {
 		return line
 	}
@@ -81,7 +81,7 @@ func classLine(e *class.Evidence) report.Class {
 }
 
 func (conn *connection) closeLine() *report.Close {
-	c := &report.Close{By: conn.sideName(conn.By), PendingTransactions: int(conn.pending), Exiting: conn.Exiting}
+	c := &report.Close{By: conn.closer(), PendingTransactions: int(conn.pending), Exiting: conn.Exiting}
 	if conn.How != event.HowUnknown {
 		c.How = report.Ref(howNames[conn.How])
 	}

@@ -3,6 +3,8 @@
 package agent
 
 import (
+	"github.com/viaduct-project/viaduct/agent/class"
+	"github.com/viaduct-project/viaduct/agent/fact"
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/agent/policy"
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -25,9 +27,16 @@ func (c *Core) place(conn *connection) {
 		return
 	}
 	conn.placed = now
+	before := conn.Row
+	conn.Row = c.row(conn)
+	if conn.Row != before {
+		c.judgePlaced(conn)
+	}
+}
+
+func (c *Core) row(conn *connection) *policy.Peer {
 	if len(c.cfg.Policy.Peers) == 0 {
-		conn.Row = &c.cfg.Policy.Fallback
-		return
+		return &c.cfg.Policy.Fallback
 	}
 	s := policy.Subject{
 		Remote:    conn.Remote.Addr(),
@@ -39,7 +48,7 @@ func (c *Core) place(conn *connection) {
 		s.Initiator = name
 	}
 	s.Ports = policy.ServicePorts(s.Transport, s.Initiator, conn.Local.Port(), conn.Remote.Port())
-	conn.Row = c.cfg.Policy.Of(&s)
+	return c.cfg.Policy.Of(&s)
 }
 
 // owner is who holds conn's socket; flows share that of theirs.
@@ -48,6 +57,30 @@ func (conn *connection) owner() event.Process {
 		return conn.sock.owner
 	}
 	return conn.Owner
+}
+
+// expected is the class that the policy wants, or else what was negotiated.
+func (conn *connection) expected(e *class.Evidence) (class.Class, string) {
+	switch conn.Row.Class {
+	case policy.Unidirectional:
+		return class.Unidirectional, "policy row " + conn.Row.Name
+	case policy.Bidirectional:
+		return class.Bidirectional, "policy row " + conn.Row.Name
+	case policy.Persist:
+		return class.Persistent, "policy row " + conn.Row.Name
+	}
+	return class.Expected(e)
+}
+
+// expectedOf is [rule.World.Expected].
+func (c *Core) expectedOf(f *fact.Conn, now event.Time) class.Class {
+	conn := c.known(f)
+	if conn == nil {
+		return class.Undetermined
+	}
+	e := conn.evidence(now)
+	expected, _ := conn.expected(&e)
+	return expected
 }
 
 // named notes the host in the Via of a request of the peer's, the first one of

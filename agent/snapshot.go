@@ -46,6 +46,9 @@ func (c *Core) Report(now event.Time) *report.Report {
 		r.Connections = append(r.Connections, line)
 	}
 	r.Summary.Connections = len(all)
+	for _, a := range c.acts.order {
+		r.Actions = append(r.Actions, *a)
+	}
 	for _, p := range c.peers.All() {
 		r.Peers = append(r.Peers, peerLine(p))
 	}

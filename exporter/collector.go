@@ -124,6 +124,15 @@ func collectState(ch chan<- prometheus.Metric, s *Sample) {
 	for _, f := range s.Findings {
 		findings.value(ch, float64(f.N), f.Rule, f.Severity, f.Party, peerOther)
 	}
+	for a := range s.Actions {
+		for mode := range s.Actions[a] {
+			for outcome, n := range s.Actions[a][mode] {
+				if mode > 0 { // who only observes asks for nothing
+					actions.value(ch, float64(n), actionNames[a], modeNames[mode], outcomeNames[outcome], peerOther)
+				}
+			}
+		}
+	}
 	heldBytes.value(ch, float64(s.Sizes.HeldBytes))
 }
 

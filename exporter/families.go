@@ -67,6 +67,9 @@ var (
 	findings = counter("findings_total",
 		"Broken rules, each cause on a connection or by a peer once.", "rule", "severity", "party", "peer")
 
+	actions = counter("actions_total",
+		"Actions that the policy asked for, by what became of them; a dry run skips all.", "action", "mode", "outcome", "peer")
+
 	events = counter("events_total",
 		"Events that reached the core.", "kind")
 	eventsLost = counter("events_lost_total",

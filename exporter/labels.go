@@ -4,6 +4,7 @@ package exporter
 
 import (
 	"github.com/viaduct-project/viaduct/agent/metrics"
+	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/internal/event"
 	"github.com/viaduct-project/viaduct/sipparse"
 )
@@ -26,7 +27,10 @@ var (
 		event.HowUnknown: "unknown", event.FIN: "fin", event.RST: "rst", event.Timeout: "timeout",
 		event.Refused: "refused", event.Unreachable: "unreachable", event.Expired: "expired",
 	}
-	kindNames = [metrics.Kinds]string{
+	actionNames  = [rule.NumActions]string{rule.Close: "close", rule.Protect: "protect"}
+	modeNames    = [metrics.Modes]string{"observe", "dry-run", "enforce"}
+	outcomeNames = [metrics.Outcomes]string{"done", "skipped", "failed"}
+	kindNames    = [metrics.Kinds]string{
 		event.Opened: "opened", event.Data: "data", event.HalfClosed: "half-closed", event.Closed: "closed",
 		event.Owner: "owner", event.Figures: "figures", event.Listening: "listening",
 	}

@@ -49,6 +49,7 @@ type Conn struct {
 	Incomplete  bool    // bytes were lost
 	Hole        [2]bool // by direction: bytes are missing so far; a segment may yet bring them
 	Sideless    bool    // which end is this host's is not known: Local is the initiator, or who sent first
+	ByAgent     bool    // viaduct ended it, as its policy says
 	Exiting     bool    // its process was exiting, or giving up its listeners, when it closed the connection
 
 	Messages   report.Messages

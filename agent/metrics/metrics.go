@@ -8,6 +8,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/class"
 	"github.com/viaduct-project/viaduct/agent/keepalive"
 	"github.com/viaduct-project/viaduct/agent/report"
+	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/internal/event"
 	"github.com/viaduct-project/viaduct/sipparse"
 )
@@ -20,6 +21,8 @@ const (
 	Directions = int(event.Out) + 1
 	Methods    = int(sipparse.MethodRefer) + 1
 	Kinds      = int(event.Listening) + 1
+	Modes      = 3 // observe, dry-run, enforce
+	Outcomes   = 3 // done, skipped, failed
 )
 
 // Message types.
@@ -39,6 +42,7 @@ type Counters struct {
 	Keepalives [keepalive.Kinds][Directions]uint64
 	Unanswered [keepalive.Kinds]uint64 // of connections that are retired; a Snapshot has all
 	Events     [Kinds]uint64
+	Actions    [rule.NumActions][Modes][Outcomes]uint64
 
 	Handshake   Histogram
 	Lifetime    Histogram

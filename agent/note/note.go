@@ -17,6 +17,7 @@ const (
 	RPort
 	Persistent
 	Cadence // CRLF and STUN together
+	Policy
 	Families
 )
 

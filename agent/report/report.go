@@ -55,11 +55,14 @@ type Finding struct {
 
 // Action is something done, or in a dry run not done, to a connection.
 type Action struct {
-	Action     string `json:"action"`
-	Mode       string `json:"mode"`
-	Connection string `json:"connection"`
-	Outcome    string `json:"outcome"`
-	Reason     string `json:"reason"`
+	Action     string    `json:"action"`
+	Mode       string    `json:"mode"`
+	Connection string    `json:"connection"`
+	Outcome    string    `json:"outcome"`
+	Reason     string    `json:"reason"`
+	Time       time.Time `json:"time"`  // the first time
+	Last       time.Time `json:"last"`  // the last time
+	Count      uint32    `json:"count"` // how often
 }
 
 // Summary counts what the lists hold.

@@ -37,13 +37,15 @@ type Engine struct {
 	forgot []func() uint64 // what families count as evicted
 	judged []*Rule
 	byID   map[string]*bound
+	wishes []Wish
 }
 
 // Kind of a check.
 type Kind uint8
 
 const (
-	Opened Kind = iota
+	Placed Kind = iota
+	Opened
 	Request
 	Response
 	TimedOut
@@ -93,7 +95,7 @@ func NewEngine(w *World, families []Family, limit int) *Engine {
 
 func (e *Engine) bind(b *bound, c *Check) {
 	for k, f := range [numKinds]func(*Scene){
-		Opened: c.Opened, Request: c.Request, Response: c.Response, TimedOut: c.TimedOut, Beaten: c.Beat, Defect: c.Defect,
+		Placed: c.Placed, Opened: c.Opened, Request: c.Request, Response: c.Response, TimedOut: c.TimedOut, Beaten: c.Beat, Defect: c.Defect,
 		Ended: c.Ended, Closed: c.Closed, DialogOn: c.DialogOn, DialogOff: c.DialogOff,
 	} {
 		if f != nil {

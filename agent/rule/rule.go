@@ -72,6 +72,7 @@ type Rule struct {
 // Check is what a rule, or the bookkeeping of a family, wants to be called
 // for. Any may be nil.
 type Check struct {
+	Placed    func(*Scene) // Conn.Row is another one: it was found first, or the policy was read again
 	Opened    func(*Scene) // a connection was established, or a UDP flow began; or one older than the observation was found
 	Request   func(*Scene) // a request: Msg, Tx, Verdict (Fresh, Retransmission, Ack)
 	Response  func(*Scene) // a response: Msg, Tx (nil if Unmatched), Verdict (Provisional, Final, Retransmission, Unmatched)

@@ -3,6 +3,7 @@
 package rule
 
 import (
+	"github.com/viaduct-project/viaduct/agent/class"
 	"github.com/viaduct-project/viaduct/agent/dialog"
 	"github.com/viaduct-project/viaduct/agent/fact"
 	"github.com/viaduct-project/viaduct/agent/registration"
@@ -23,8 +24,11 @@ type World struct {
 	// Reverse returns a connection between the same two servers that the other
 	// side opened, newest first seen, or nil. It may have closed since.
 	Reverse func(*fact.Conn) *fact.Conn
-	Profile Profile
-	LostAt  event.Time // when the source last said that it had lost something, 0 if it never did
+	// Expected is the class that a connection should have, by the policy or by
+	// what its neighbours negotiated.
+	Expected func(*fact.Conn, event.Time) class.Class
+	Profile  Profile
+	LostAt   event.Time // when the source last said that it had lost something, 0 if it never did
 }
 
 // Profile adapts the rules to a site. The zero value judges by the documents.

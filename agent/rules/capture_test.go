@@ -62,7 +62,8 @@ func sameFromCapture(t *testing.T, s *flow.Section) {
 	for _, a := range local {
 		options.Local = append(options.Local, netip.PrefixFrom(a, a.BitLen()))
 	}
-	config := agent.Config{Source: "pcap", Started: flow.Start, Profile: profile(t, s)}
+	config := config(t, s)
+	config.Source = "pcap"
 	c := agent.New(config)
 	read, err := capture.Read(context.Background(), &file, options, c)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/agent/rules"
 	"github.com/viaduct-project/viaduct/internal/flow"
+	"github.com/viaduct-project/viaduct/internal/policyfile"
 )
 
 // TestFlows plays the example flows of every rule: those that break it raise
@@ -63,7 +64,7 @@ func testRule(t *testing.T, flows fs.FS, r *rule.Rule) {
 }
 
 func testSection(t *testing.T, r *rule.Rule, s *flow.Section) {
-	c := agent.New(agent.Config{Started: flow.Start, Profile: profile(t, s)})
+	c := agent.New(config(t, s))
 	got := c.Report(flow.Run(c, s)).Findings
 	if s.Kind == flow.Holds {
 		for i := range got {
@@ -145,4 +146,22 @@ func profile(t *testing.T, s *flow.Section) (p rule.Profile) {
 		}
 	}
 	return p
+}
+
+// config is how a flow wants the core to be set.
+func config(t *testing.T, s *flow.Section) agent.Config {
+	t.Helper()
+	c := agent.Config{Started: flow.Start, Profile: profile(t, s)}
+	if s.Policy != "" {
+		row, ok := strings.CutPrefix(s.Policy, "{")
+		if !ok {
+			t.Fatalf("policy %s: not a mapping", s.Policy)
+		}
+		p, err := policyfile.Parse("policy", []byte("version: 1\npeers:\n- {name: carrier, match: {}, "+row))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Policy = p
+	}
+	return c
 }

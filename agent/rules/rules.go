@@ -8,6 +8,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/rules/alias"
 	"github.com/viaduct-project/viaduct/agent/rules/crlf"
 	"github.com/viaduct-project/viaduct/agent/rules/keep"
+	"github.com/viaduct-project/viaduct/agent/rules/operator"
 	"github.com/viaduct-project/viaduct/agent/rules/outbound"
 	"github.com/viaduct-project/viaduct/agent/rules/persistent"
 	"github.com/viaduct-project/viaduct/agent/rules/rport"
@@ -26,5 +27,6 @@ func Catalogue() []rule.Family {
 		transport.Family(),
 		rport.Family(),
 		persistent.Family(),
+		operator.Family(),
 	}
 }

@@ -51,6 +51,6 @@ func faults(f *rule.Family, r *rule.Rule) string {
 }
 
 func isEmpty(c *rule.Check) bool {
-	return c.Opened == nil && c.Request == nil && c.Response == nil && c.TimedOut == nil && c.Beat == nil && c.Defect == nil &&
+	return c.Placed == nil && c.Opened == nil && c.Request == nil && c.Response == nil && c.TimedOut == nil && c.Beat == nil && c.Defect == nil &&
 		c.Ended == nil && c.Closed == nil && c.DialogOn == nil && c.DialogOff == nil
 }

@@ -75,7 +75,7 @@ func (b *builder) do(a Action) {
 
 func (b *builder) step(st *Step) error {
 	switch st.Verb {
-	case "#", "profile":
+	case "#", "profile", "policy":
 		return nil
 	case "+":
 		b.now += st.Wait

@@ -168,6 +168,7 @@
 //
 // # Findings
 //
+//	policy {class: persistent}    the row of the operator's policy that all connections belong to
 //	profile nat                   the site's setting of the rules: nat, draft01, swamping=10, domains=A,B, persistent=10, flows=2
 //	expect KEEP-04                by anybody, any severity, any number of times
 //	expect KEEP-04 peer advice count=2

@@ -33,6 +33,7 @@ type Section struct {
 	Line    int    // of the heading
 	Steps   []Step
 	Expect  []Expect
+	Policy  string   // the row of the operator's policy that all connections belong to, in YAML; "" for none
 	Profile []string // "nat", "draft01", "swamping=10", "flows=2": how the site's rules are set
 
 	actions []Action

@@ -25,7 +25,7 @@ var (
 
 // statements are the words a line can begin with, beside +DURATION and a
 // connection's name.
-var statements = []string{"tcp", "tls", "udp", "open", "listen", "unlisten", "exit", "profile", "repeat", "end", "expect"}
+var statements = []string{"tcp", "tls", "udp", "open", "listen", "unlisten", "exit", "profile", "policy", "repeat", "end", "expect"}
 
 // methods are those of RFC 3261 and its extensions; another one is written in
 // capitals like them.

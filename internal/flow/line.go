@@ -105,6 +105,12 @@ func (p *parser) statement(s *Step) error {
 			return fault("exit: write exit pid=NUMBER")
 		}
 		return check("exit", s.Args, listenArgs)
+	case "policy":
+		p.section.Policy = strings.Join(s.Args, " ")
+		if p.section.Policy == "" {
+			return fault("policy: write policy {class: persistent}, or other keys of a row")
+		}
+		return nil
 	case "profile":
 		p.section.Profile = append(p.section.Profile, s.Args...)
 		return check("profile", s.Args, profileArgs)

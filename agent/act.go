@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/viaduct-project/viaduct/agent/policy"
+	"github.com/viaduct-project/viaduct/agent/report"
+	"github.com/viaduct-project/viaduct/agent/rule"
+	"github.com/viaduct-project/viaduct/internal/event"
+)
+
+// rest is how long the last message must be over before a connection is
+// closed: 64*T1 (RFC 3261 section 18).
+const rest = 32 * time.Second
+
+// Outcome of an action.
+type Outcome uint8
+
+const (
+	Done Outcome = iota
+	Skipped
+	Failed
+	numOutcomes
+)
+
+var outcomes = [numOutcomes]string{"done", "skipped", "failed"}
+
+func (o Outcome) String() string { return outcomes[o] }
+
+// acts is what the policy had done, and how much more it may.
+type acts struct {
+	budget  int        // closes left in this minute
+	since   event.Time // when the minute began
+	lines   map[actKey]*report.Action
+	order   []*report.Action
+	dropped uint64
+}
+
+type actKey struct {
+	action  rule.Action
+	conn    uint64
+	mode    policy.Mode
+	outcome Outcome
+}
+
+// Wishes returns the actions that the policy asks for since the last call.
+// Dry runs are answered here, and so are those beyond the budget of closes a
+// minute; what is returned is to be done, if Still says so at that moment, and
+// told to Acted.
+func (c *Core) Wishes(now event.Time) []rule.Wish {
+	if now.Sub(c.acts.since) >= time.Minute {
+		c.acts.since, c.acts.budget = now, c.cfg.ClosesPerMinute
+	}
+	var todo []rule.Wish
+	for _, w := range c.rules.Wishes() {
+		switch err := c.Still(&w, now); {
+		case err != nil:
+			c.Acted(&w, Skipped, err.Error(), now)
+		case w.Mode == policy.DryRun:
+			c.Acted(&w, Skipped, "dry-run: "+w.Reason, now)
+		case w.Action == rule.Close && c.acts.budget == 0:
+			c.Acted(&w, Skipped, fmt.Sprintf("more than %d closes in this minute", c.cfg.ClosesPerMinute), now)
+		default:
+			if w.Action == rule.Close {
+				c.acts.budget--
+			}
+			todo = append(todo, w)
+		}
+	}
+	return todo
+}
+
+// Still says whether w may be done now, or why not: nothing is closed with a
+// transaction pending, or within 64*T1 of the last message.
+func (c *Core) Still(w *rule.Wish, now event.Time) error {
+	conn := c.known(w.Conn)
+	switch {
+	case conn == nil || !conn.Open():
+		return errors.New("the connection has ended")
+	case conn.Row.Enforce != w.Mode:
+		return errors.New("the policy is another one now")
+	case w.Action != rule.Close:
+		return nil
+	case conn.tx.Pending(now) > 0:
+		return errors.New("a transaction is pending")
+	case conn.LastMessage() != 0 && now.Sub(conn.LastMessage()) < rest:
+		return fmt.Errorf("a message went %s ago, less than 64*T1", now.Sub(conn.LastMessage()).Round(time.Second))
+	case w.Idle > 0 && conn.silence(now) < w.Idle:
+		return errors.New("the connection is in use again")
+	}
+	return nil
+}
+
+// Acting notes that w is about to be done: an end of the connection that
+// follows is viaduct's.
+func (c *Core) Acting(w *rule.Wish) {
+	if w.Action == rule.Close {
+		w.Conn.ByAgent = true
+	}
+}
+
+// Acted tells what became of w.
+func (c *Core) Acted(w *rule.Wish, o Outcome, reason string, now event.Time) {
+	if w.Action == rule.Close && o != Done && w.Conn.Open() {
+		w.Conn.ByAgent = false
+	}
+	c.counters.Actions[w.Action][w.Mode][o]++
+	k := actKey{w.Action, w.Conn.ID, w.Mode, o}
+	if line := c.acts.lines[k]; line != nil {
+		line.Count++
+		line.Last, line.Reason = now.Go(), reason
+		return
+	}
+	if len(c.acts.order) >= c.cfg.MaxFindings {
+		c.acts.dropped++
+		return
+	}
+	line := &report.Action{
+		Action: w.Action.String(), Mode: w.Mode.String(), Connection: "c" + number(w.Conn.ID),
+		Outcome: o.String(), Reason: reason, Time: now.Go(), Last: now.Go(), Count: 1,
+	}
+	if c.acts.lines == nil {
+		c.acts.lines = make(map[actKey]*report.Action)
+	}
+	c.acts.lines[k] = line
+	c.acts.order = append(c.acts.order, line)
+}
+
+// closer names who ended the connection.
+func (conn *connection) closer() string {
+	if conn.ByAgent {
+		return "viaduct"
+	}
+	return conn.sideName(conn.By)
+}
