@@ -87,18 +87,19 @@ func printFindings(r *report.Report) {
 	}
 }
 
-// about names the program that a finding blames, if it is of this case.
+// about names the program that a finding blames, if it is one of this case.
 func (l *lab) about(c *report.Connection, party string) string {
 	local, remote := address(c.Local), address(c.Remote)
 	if local != l.a.addr && local != l.b.addr {
 		return ""
 	}
-	scripted := c.Process == nil || c.Process.PID == uint32(os.Getpid())
-	switch {
-	case party == "local" && !scripted:
+	programs := l.programs[local]
+	if party == "local" && c.Process != nil && slices.Contains(programs, c.Process.Name) {
 		return c.Process.Name
-	case party != "local" && scripted:
-		return l.programs[remote]
+	}
+	// Of what a script sees, where one program is at the other end.
+	if other := l.programs[remote]; party != "local" && len(programs) == 0 && len(other) == 1 {
+		return other[0]
 	}
 	return ""
 }

@@ -17,13 +17,21 @@ import (
 // or its own port if that is 0.
 func (p *peer) register(server netip.AddrPort, port uint16, viaParameters string, more ...string) (*flow, message) {
 	p.Helper()
+	return p.bind(server, port, viaParameters, ";reg-id=1"+instance, more...)
+}
+
+const instance = `;+sip.instance="<urn:uuid:00000000-0000-4000-8000-000000000001>"`
+
+// bind is register with other parameters of the Contact.
+func (p *peer) bind(server netip.AddrPort, port uint16, viaParameters, contactParameters string, more ...string) (*flow, message) {
+	p.Helper()
 	f := p.dial(server)
 	sentBy := netip.AddrPortFrom(p.addr, port)
 	if port == 0 {
 		sentBy = f.local
 	}
 	m := request("REGISTER", "sip:example.com", "tcp", sentBy, viaParameters, append(more, "Expires: 600",
-		fmt.Sprintf("Contact: <sip:alice@%s;transport=tcp>;reg-id=1;+sip.instance=\"<urn:uuid:00000000-0000-4000-8000-000000000001>\"", sentBy))...)
+		fmt.Sprintf("Contact: <sip:alice@%s;transport=tcp>%s", sentBy, contactParameters))...)
 	m = message(strings.ReplaceAll(string(m), "sip:probe@", "sip:alice@"))
 	return f, p.ask(f, m)
 }
@@ -206,4 +214,16 @@ modparam("nathelper|registrar", "received_avp", "$avp(received)")`, `if (is_meth
 	f, _ := p.register(server, 5070, "", "Supported: outbound, path")
 	on, _ := p.relayed(server, 3)
 	l.proves("O6", same(on) && on[0] == f, "with fix_nated_register, requests on the flow: %v", on[0] == f)
+}
+
+// TestKamailioOutboundInvalid: what RFC 5626, section 6, has a registrar treat
+// as no outbound registration.
+func TestKamailioOutboundInvalid(t *testing.T) {
+	l := newLab(t)
+	server := l.kamailio("", outboundModules, registrar)
+	p := l.newPeer(l.a, nil)
+	_, m := p.bind(server, 0, "", instance, "Supported: outbound, path")
+	l.proves("O7", m.status() == "200" && m.field("require") == "outbound" && m.field("flow-timer") == "20", "no reg-id: %s, Require: %s, Flow-Timer: %s", m.status(), m.field("require"), m.field("flow-timer"))
+	_, m = p.bind(server, 0, "", ";reg-id=1", "Supported: outbound, path")
+	l.proves("O8", m.status() == "200" && m.field("require") == "outbound" && m.field("flow-timer") == "20", "no +sip.instance: %s, Require: %s, Flow-Timer: %s", m.status(), m.field("require"), m.field("flow-timer"))
 }

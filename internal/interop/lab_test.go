@@ -27,8 +27,8 @@ const patience = 30 * time.Second
 type lab struct {
 	*testing.T
 	a, b     side
-	programs map[netip.Addr]string // by the side that one runs on
-	server   *program              // Kamailio, if there is one
+	programs map[netip.Addr][]string // by the side they run on
+	server   *program                // Kamailio, if there is one
 	end      time.Time
 }
 
@@ -51,7 +51,7 @@ func newLab(t *testing.T) *lab {
 		addr := netip.AddrFrom4([4]byte{203, 0, 113, byte(4*n + host)})
 		return side{fmt.Sprintf("viaduct-interop-%d%c", n, 'a'-1+host), addr}
 	}
-	l := &lab{T: t, a: sideOf(1), b: sideOf(2), programs: make(map[netip.Addr]string)}
+	l := &lab{T: t, a: sideOf(1), b: sideOf(2), programs: make(map[netip.Addr][]string)}
 	l.remove()
 	l.Cleanup(l.remove)
 	ip(t, "", "netns", "add", l.a.netns)

@@ -60,7 +60,7 @@ func (l *lab) start(s side, dir, name string, args ...string) *program {
 		}
 	})
 	in.Close()
-	l.programs[s.addr] = name
+	l.programs[s.addr] = append(l.programs[s.addr], name)
 	go func() {
 		p.Wait()
 		close(p.done)
