@@ -35,8 +35,11 @@ func TestBaresipRegisters(t *testing.T) {
 	l.proves("B5", within(took, 0, 0), "pong after %s", milliseconds(took))
 	f.send("\r\n")
 	p.none(3*time.Second, 20, f.on(is(pong, ping, other)))
-	l.proves("B6", p.backwards(f) == "200", "a lone CRLF was not answered, OPTIONS after it was")
+	back := p.backwards(f)
+	l.proves("B6", back.status() == "200", "a lone CRLF was not answered, OPTIONS after it was")
 	l.proves("B7", len(p.all(is(opened))) == 1, "OPTIONS backwards was answered on the connection")
+	filled, _ := has(back.via(), "rport")
+	l.proves("B24", filled == fmt.Sprint(f.local.Port()), "Via of that response: %s", back.via())
 	again := p.await(70*time.Second, 2, "REGISTER", of("REGISTER"))
 	after := again.at.Sub(first.at).Seconds()
 	l.proves("B4", again.flow == f && after > 50 && after < 58, "registered again after %.1f s of 60, same connection %v", after, again.flow == f)
@@ -120,7 +123,7 @@ func TestBaresipUDP(t *testing.T) {
 	l.proves("B16", at < 1 && within(gaps(all), 16, 20), "STUN after %.1f s, then every %s", at, figures(gaps(all)))
 	first.flow.send("\r\n\r\n")
 	p.none(3*time.Second, 0, is(pong, ping, other))
-	l.proves("B17", p.backwards(first.flow) == "200", "CRLFCRLF over UDP was not answered, OPTIONS was")
+	l.proves("B17", p.backwards(first.flow).status() == "200", "CRLFCRLF over UDP was not answered, OPTIONS was")
 }
 
 func TestBaresipUDPUnanswered(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"net/netip"
 	"os"
 	"regexp"
@@ -115,7 +114,7 @@ func address(s string) netip.Addr {
 var findingInPage = regexp.MustCompile(`(?m)^\| ([a-z]+) \| ([A-Z0-9]+-[A-Z0-9]+) \| (violation|advice|info) \| ([^|]*) \|`)
 
 // compareFindings wants the page's table of findings to be that of a run of all
-// tests.
+// tests. A case with a question mark may be missing: its timing varies.
 func compareFindings(r *report.Report) error {
 	text, err := os.ReadFile(page)
 	if err != nil {
@@ -125,13 +124,23 @@ func compareFindings(r *report.Report) error {
 	var wrong []string
 	for _, m := range findingInPage.FindAllStringSubmatch(string(text), -1) {
 		key := finding{m[1], m[2], m[3]}
-		if cases := strings.Join(have[key], ", "); cases != m[4] {
-			wrong = append(wrong, fmt.Sprintf("| %s | %s | %s | is of %q, the page says %q", key.program, key.rule, key.severity, cases, m[4]))
-		}
+		cases := have[key]
 		delete(have, key)
+		for written := range strings.SplitSeq(m[4], ", ") {
+			name, optional := strings.CutSuffix(written, "?")
+			i := slices.Index(cases, name)
+			if i >= 0 {
+				cases = slices.Delete(cases, i, i+1)
+			} else if !optional {
+				wrong = append(wrong, fmt.Sprintf("%s %s %s was not found in %s", key.program, key.rule, key.severity, name))
+			}
+		}
+		if len(cases) > 0 {
+			wrong = append(wrong, fmt.Sprintf("%s %s %s was also found in %s", key.program, key.rule, key.severity, strings.Join(cases, ", ")))
+		}
 	}
-	for key := range maps.Keys(have) {
-		wrong = append(wrong, fmt.Sprintf("| %s | %s | %s | %s | is not in the page", key.program, key.rule, key.severity, strings.Join(have[key], ", ")))
+	for key, cases := range have {
+		wrong = append(wrong, fmt.Sprintf("| %s | %s | %s | %s | is not in the page", key.program, key.rule, key.severity, strings.Join(cases, ", ")))
 	}
 	if wrong == nil {
 		return nil

@@ -27,7 +27,10 @@ func TestLinphoneRegisters(t *testing.T) {
 	p.none(5*time.Second, 0, is(pong, other))
 	f.send("\r\n")
 	p.none(2*time.Second, 0, is(pong, other))
-	l.proves("L3", p.backwards(f) == "200", "no answer to a ping in 5 s, nor to a lone CRLF, but to OPTIONS after them")
+	back := p.backwards(f)
+	filled, _ := has(back.via(), "rport")
+	l.proves("L14", filled == "" && !lacks(back.via(), "rport"), "Via of the response to OPTIONS: %s", back.via())
+	l.proves("L3", back.status() == "200", "no answer to a ping in 5 s, nor to a lone CRLF, but to OPTIONS after them")
 	again := p.await(70*time.Second, 2, "REGISTER", of("REGISTER"))
 	after := again.at.Sub(first.at).Seconds()
 	l.proves("L4", again.flow == f && after > 50 && after < 58, "registered again after %.1f s of 60, same connection %v", after, again.flow == f)
@@ -66,7 +69,7 @@ func TestLinphoneUDP(t *testing.T) {
 	l.proves("L11", within(gaps(all), 30, 30), "CRLFCRLF over UDP: %s", figures(gaps(all)))
 	first.flow.send("\r\n\r\n")
 	p.none(3*time.Second, 0, is(pong, stun, other))
-	l.proves("L12", p.backwards(first.flow) == "200", "CRLFCRLF over UDP was not answered, OPTIONS was")
+	l.proves("L12", p.backwards(first.flow).status() == "200", "CRLFCRLF over UDP was not answered, OPTIONS was")
 }
 
 func TestLinphoneQuits(t *testing.T) {

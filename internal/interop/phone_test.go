@@ -47,10 +47,11 @@ func agreed(more ...string) []string {
 	return append([]string{"Require: outbound", "Supported: outbound"}, more...)
 }
 
-// backwards sends a request to the phone on its own connection.
-func (p *peer) backwards(f *flow) (status string) {
+// backwards sends a request to the phone on its own connection, with an empty
+// rport, and returns the response.
+func (p *peer) backwards(f *flow) message {
 	p.Helper()
-	return p.ask(f, request("OPTIONS", fmt.Sprintf("sip:alice@%s", f.remote), f.transport, f.local, "rport;")).status()
+	return p.ask(f, request("OPTIONS", fmt.Sprintf("sip:alice@%s", f.remote), f.transport, f.local, "rport;"))
 }
 
 // pongTimes pings n times and returns how long each answer took.
