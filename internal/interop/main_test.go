@@ -49,8 +49,9 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer lock.Close()
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return 0, fmt.Errorf("another run uses the same addresses: %w", err)
+	// Two runs would use the same addresses: one waits for the other.
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		return 0, fmt.Errorf("lock %s: %w", lock.Name(), err)
 	}
 	if watched, err = live.Start(live.Options{}); err != nil {
 		return 0, err
