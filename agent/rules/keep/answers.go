@@ -6,9 +6,7 @@ import (
 	"encoding/binary"
 	"time"
 
-	"github.com/viaduct-project/viaduct/agent/fact"
 	"github.com/viaduct-project/viaduct/agent/keepalive"
-	"github.com/viaduct-project/viaduct/agent/negotiate"
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
@@ -145,29 +143,4 @@ func what(x *rule.Scene) string {
 		return "a request: " + x.Msg.Label().String()
 	}
 	return "an answer to " + x.Msg.Label().String()
-}
-
-var otherWay = rule.Rule{
-	ID:       "KEEP-29",
-	Source:   "RFC 6223 sections 4.1, 4.2.2",
-	Severity: rule.Info,
-	Fault:    "nobody",
-	Asks:     "Keep-alives are agreed for one direction; those the other way need an agreement of their own.",
-	Broken:   "Keep-alives come from the side that only agreed to get them",
-	Silent:   "STUN, which STUN-02 judges, and keep-alives before the agreement. CRLF does no harm; servers send it to hold NAT bindings.",
-	Scope:    rule.PerPeer,
-	Check:    rule.Check{Beat: fromAcceptor},
-}
-
-func fromAcceptor(x *rule.Scene) {
-	n := x.Conn.Neg
-	if n == nil || x.Beat.Kind != keepalive.Ping || !x.Conn.Stream() || endOf(x.Conn, x.Dir) == nil {
-		return
-	}
-	if mine := n.Beats(x.Dir, x.Now); mine.Agreed() || n.Past(x.Dir, x.Now) != (negotiate.Past{}) {
-		return
-	}
-	if n.KeepAgreed(opposite(x.Dir), x.Now) {
-		x.Raise(x.Writer(), "a ping from %v", x.Conn.Address(fact.Side(x.Dir)))
-	}
 }
