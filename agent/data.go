@@ -174,7 +174,9 @@ func (c *Core) items(conn *connection, d event.Direction, t event.Time) {
 			c.lost.ParseErrors++
 			c.judgeDefect(conn, d, t, &item)
 		case sipparse.ItemSTUN:
-			c.judgeBeat(conn, d, t, rule.Beat{Kind: keepalive.KindOf(item.Head), Raw: item.Head})
+			kind := keepalive.KindOf(item.Head)
+			c.counters.Keepalives[kind][d]++
+			c.judgeBeat(conn, d, t, rule.Beat{Kind: kind, Raw: item.Head})
 		}
 	}
 }

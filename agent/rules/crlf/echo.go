@@ -17,9 +17,9 @@ var notOnePong = rule.Rule{
 	Fault:    "server",
 	Asks:     "A ping is answered by one CRLF, neither by none or two of them nor by another ping.",
 	Broken:   "Pings are answered by something else than one CRLF each",
-	Silent: "Single cases: two ends whose timers run together ping at the same moment. It takes pings that follow each " +
-		"other without a pause, or a ping that comes back three times at uneven intervals. Single CRLFs too many are " +
-		"advice, as padding between messages looks the same.",
+	Silent: "Single cases of an end that has sent no pong before: two ends whose timers run together ping at the same " +
+		"moment. It takes pings that follow each other without a pause then, or three that come back at uneven " +
+		"intervals. Single CRLFs too many are advice, as padding between messages looks the same.",
 	Check: rule.Check{Beat: answersWrongly},
 }
 

@@ -137,7 +137,7 @@ func pongDue(x *rule.Scene, d event.Direction) {
 		x.At(w.ping.Add(pongWaits), due(d))
 	}
 	missed := x.Conn.Alive.Sent(d).Missed(x.Now)
-	if missed <= w.owed || other.read().echoed >= missed {
+	if missed <= w.owed {
 		return
 	}
 	if x.Conn.Missing() { // the pong may be in what a segment brings yet
@@ -148,6 +148,12 @@ func pongDue(x *rule.Scene, d event.Direction) {
 		return
 	}
 	w.owed = missed
+	if other.read().echoed >= missed { // something came back at once, but no pong
+		if other.pong != 0 { // from an end that knows pongs
+			x.For(notOnePong.ID).Raise(rule.Opposite(fact.Side(d)), "a ping in place of the pong")
+		}
+		return
+	}
 	if d == event.Out {
 		w.proof = missed
 		return
