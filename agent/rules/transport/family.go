@@ -21,6 +21,8 @@ func Family() rule.Family {
 		Flows: flows,
 		New:   func() any { return newMemory() },
 		Watch: watch,
+
+		Evicted: forgotten,
 		Rules: []rule.Rule{
 			linger, completion,
 			sameConnection, newConnection, listensAtSentBy, usesOpenConnection,

@@ -33,7 +33,7 @@ func advertises(x *rule.Scene) {
 	}
 	at := sentBy(x.Tx)
 	if x.Dir == event.In {
-		mine(x).told.put(place{x.Conn.NetNS, at}, x.Conn)
+		mine(x).told.put(place{x.Conn.NetNS, at}, x.Conn, func(c *fact.Conn) bool { return c.Open() || ago(x.Now, c.EndedAt) })
 		return
 	}
 	if !reused(x.Conn) && watched(x, at.Port()) && !x.Listeners.At(x.Conn.NetNS, true, at.Port()) {
@@ -147,7 +147,7 @@ func servedByUDP(x *rule.Scene) {
 	if c.Transport != event.UDP || x.Dir != event.In || c.Messages.ResponsesReceived != 1 || x.Tx == nil || x.Tx.Conn != c {
 		return
 	}
-	mine(x).serves.put(target(c), x.Now)
+	mine(x).serves.put(target(c), x.Now, since(x.Now))
 	if ago(x.Now, mine(x).refused.m[target(c)]) {
 		raiseNoTCP(x)
 	}
@@ -170,7 +170,7 @@ func (m *memory) learn(x *rule.Scene) {
 		return // the usual
 	}
 	m.last = h
-	m.sentBy.put(h, struct{}{})
+	m.sentBy.put(h, struct{}{}, func(struct{}) bool { return true })
 }
 
 func sentByOf(via *sipparse.Via) uint64 {

@@ -3,6 +3,7 @@
 package transport
 
 import (
+	"maps"
 	"net/netip"
 
 	"github.com/viaduct-project/viaduct/agent/fact"
@@ -35,22 +36,35 @@ func newMemory() *memory { return new(memory) }
 // recentLimit bounds each map of the memory.
 const recentLimit = 20_000
 
-// recent is a map that forgets everything when it is full: what is judged by
-// it happened a moment ago.
+// recent is a map of what happened a moment ago. When it is full what is of no
+// use any more goes, and everything if that is not half of it.
 type recent[K comparable, V any] struct {
 	m         map[K]V
 	Forgotten uint64
 }
 
-func (r *recent[K, V]) put(k K, v V) {
+func (r *recent[K, V]) put(k K, v V, useful func(V) bool) {
 	if r.m == nil {
 		r.m = make(map[K]V)
 	}
 	if _, known := r.m[k]; !known && len(r.m) >= recentLimit {
-		r.Forgotten += uint64(len(r.m))
-		clear(r.m)
+		maps.DeleteFunc(r.m, func(_ K, v V) bool { return !useful(v) })
+		if len(r.m) > recentLimit/2 {
+			r.Forgotten += uint64(len(r.m))
+			clear(r.m)
+		}
 	}
 	r.m[k] = v
+}
+
+// since says of times whether they are not older than a transaction lives.
+func since(now event.Time) func(event.Time) bool {
+	return func(t event.Time) bool { return ago(now, t) }
+}
+
+func forgotten(m any) uint64 {
+	mem := m.(*memory)
+	return mem.refused.Forgotten + mem.connects.Forgotten + mem.serves.Forgotten + mem.told.Forgotten + mem.sentBy.Forgotten
 }
 
 // mark is what the family notes about a connection.
@@ -67,14 +81,14 @@ func index(d event.Direction) int { return int(d - event.In) }
 var watch = rule.Check{
 	Opened: func(x *rule.Scene) {
 		if x.Conn.Initiator == event.Local && x.Conn.Stream() && !x.Conn.MidLife {
-			mine(x).connects.put(target(x.Conn), x.Now)
+			mine(x).connects.put(target(x.Conn), x.Now, since(x.Now))
 		}
 	},
 	Closed: func(x *rule.Scene) {
 		if x.Conn.Failed && x.Conn.Initiator == event.Local {
-			mine(x).connects.put(target(x.Conn), x.Now)
+			mine(x).connects.put(target(x.Conn), x.Now, since(x.Now))
 			if x.Conn.How == event.Refused {
-				mine(x).refused.put(target(x.Conn), x.Now)
+				mine(x).refused.put(target(x.Conn), x.Now, since(x.Now))
 			}
 		}
 	},
