@@ -116,7 +116,9 @@ func answered(x *rule.Scene) {
 	case transaction.RPortBad:
 		return // RP-09
 	case transaction.RPortBare, transaction.RPortNone:
-		x.RaiseFor(1, rule.Info, x.Writer(), "Via: %s: rport not supported", via.Raw)
+		if first(x) {
+			x.RaiseFor(1, rule.Info, x.Writer(), "Via: %s: rport not supported", via.Raw)
+		}
 		return
 	}
 	if !via.HasReceived {
@@ -126,6 +128,16 @@ func answered(x *rule.Scene) {
 	if x.Dir == event.Out && !x.Conn.Sideless && !isSource(x, via) {
 		x.Raise(event.Local, "Via: %s; the request came from %s", via.Raw, x.Tx.Source())
 	}
+}
+
+// first says whether x.Msg is one of the first responses that go its way: what
+// a server does not know it will not know later, and such servers are many.
+func first(x *rule.Scene) bool {
+	n := x.Conn.Messages.ResponsesSent
+	if x.Dir == event.In {
+		n = x.Conn.Messages.ResponsesReceived
+	}
+	return n <= 4
 }
 
 // isSource says whether received and rport are where a copy of the request

@@ -23,7 +23,7 @@ var linger = rule.Rule{
 	Fault:    "closer",
 	Asks:     "A connection stays open after its last message for as long as a transaction may take: 64*T1, which is 32 seconds.",
 	Broken:   "The connection was closed less than 32 s after its last message",
-	Silent: "The process was ending, a reset came in, which a NAT may have sent, the framing had failed, or a 503 was sent before; a request was waiting (TP-02); " +
+	Silent: "The process was ending, a reset came in, which a NAT may have sent, the framing had failed, a 503 was sent before, or the closer had removed its registration; a request was waiting (TP-02); " +
 		"an alias on TLS (AL-03, AL-17) or a persistent connection (PERS-02, PERS-04) was offered. Keep-alives are no messages.",
 	Scope: rule.PerPeer,
 	Check: rule.Check{Ended: closedEarly},
@@ -35,7 +35,7 @@ func closedEarly(x *rule.Scene) {
 	if last == 0 || c.EndedAt.Sub(last) >= hold || !deliberate(c) || promised(c) {
 		return
 	}
-	if m := note.Of[mark](c.Notes, note.Transport); m != nil && (m.broken || m.busy) {
+	if m := note.Of[mark](c.Notes, note.Transport); m != nil && (m.broken || m.busy || m.left[closing(c)] == last) {
 		return
 	}
 	if txs, _ := x.Ends(c); txs.Pending(c.EndedAt) > 0 {
@@ -55,6 +55,14 @@ func deliberate(c *fact.Conn) bool {
 // rules judge its end.
 func promised(c *fact.Conn) bool {
 	return c.Neg != nil && (c.Neg.Persistent.By != 0 || c.Neg.Alias.By != 0 && c.Transport == event.TLS)
+}
+
+// closing indexes the direction of the closer.
+func closing(c *fact.Conn) int {
+	if c.By == event.Local {
+		return index(event.Out)
+	}
+	return index(event.In)
 }
 
 func how(c *fact.Conn) string {

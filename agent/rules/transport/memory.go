@@ -8,6 +8,7 @@ import (
 
 	"github.com/viaduct-project/viaduct/agent/fact"
 	"github.com/viaduct-project/viaduct/agent/note"
+	"github.com/viaduct-project/viaduct/agent/registration"
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/agent/transaction"
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -72,6 +73,7 @@ type mark struct {
 	broken bool          // its framing failed
 	busy   bool          // a 503 was sent on it
 	lead   [2]event.Time // CRLF that came before the first message, by direction
+	left   [2]event.Time // a 2xx confirmed that the sender's bindings are removed, by direction of the REGISTER
 }
 
 func markOf(c *fact.Conn) *mark { return note.On[mark](&c.Notes, note.Transport) }
@@ -110,10 +112,24 @@ var watch = rule.Check{
 		if m := mine(x); m.since == 0 {
 			m.since = x.Now
 		}
-		if x.Msg.Status == 503 {
+		switch {
+		case x.Msg.Status == 503:
 			markOf(x.Conn).busy = true
+		case x.Msg.Status/100 == 2 && x.Tx != nil && x.Tx.Binds != nil && removesAll(x.Tx.Binds):
+			markOf(x.Conn).left[index(x.Tx.Dir)] = x.Now
 		}
 	},
+}
+
+// removesAll says whether a REGISTER removes bindings and makes none: who sends
+// it is about to go.
+func removesAll(r *registration.Request) bool {
+	for i := range r.Contacts {
+		if !r.Removes(&r.Contacts[i]) {
+			return false
+		}
+	}
+	return len(r.Contacts) > 0
 }
 
 func mine(x *rule.Scene) *memory { return x.Mine.(*memory) }
