@@ -26,7 +26,6 @@ type connection struct {
 	lostBytes uint64
 
 	nextIn, nextOut uint32 // sequence numbers at the opening, if established
-	pending         int32  // at EndedAt
 	pairPort        uint16 // of the peer, while joined
 
 	joined   bool // in the table of duplicate pairs

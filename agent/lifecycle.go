@@ -123,7 +123,7 @@ func (c *Core) ended(conn *connection, e *event.Event, by event.Side, how event.
 	t := e.Time
 	conn.EndedAt, conn.By, conn.How = t, by, how
 	conn.Exiting = by == event.Local && (e.Exiting || c.listeners.Stopping(conn.Owner.PID, t))
-	conn.pending = int32(conn.tx.Pending(t))
+	conn.Pending = int32(conn.tx.Pending(t))
 	conn.Idle = conn.silence(t)
 	c.outgoing.Remove(&conn.Conn)
 	c.judge(rule.Ended, conn, t)

@@ -81,7 +81,7 @@ func (conn *connection) classLine(e *class.Evidence) report.Class {
 }
 
 func (conn *connection) closeLine() *report.Close {
-	c := &report.Close{By: conn.closer(), PendingTransactions: int(conn.pending), Exiting: conn.Exiting}
+	c := &report.Close{By: conn.closer(), PendingTransactions: int(conn.Pending), Exiting: conn.Exiting}
 	if conn.How != event.HowUnknown {
 		c.How = report.Ref(howNames[conn.How])
 	}
@@ -198,8 +198,8 @@ func (conn *connection) persistentLine(p *negotiate.Persistent, e *class.Evidenc
 	case o.Supported:
 		line.OptionTag = report.Ref("supported")
 	}
-	if p.Offer.HasTimeout {
-		line.TimeoutSeconds = report.Ref(p.Offer.TimeoutSecs)
+	if p.HasTimeout {
+		line.TimeoutSeconds = report.Ref(p.Timeout)
 	}
 	if p.Countered {
 		line.MinPersistenceSeconds = report.Ref(p.Min)

@@ -120,7 +120,7 @@ func (c *Core) newRequest(conn *connection, d event.Direction, t event.Time, m *
 	}
 	conn.dialogs.Expire(c.dialogs, t, func(g *dialog.Dialog) { c.judgeDialog(rule.DialogOff, conn, 0, t, g) })
 	conn.outlived = conn.outlived || conn.dialogs.Ended > 0
-	if conn.Neg != nil {
+	if conn.Neg != nil && conn.EndedAt == 0 { // what goes to a half that closed shows nothing
 		conn.Neg.Used(d, t, m.Label(), negotiate.CallOf(m.CallID))
 	}
 	if o.Any() {

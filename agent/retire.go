@@ -35,8 +35,8 @@ func (c *Core) countClose(conn *connection) {
 		c.counters.IdleAtClose[conn.By].Observe(conn.Idle.Seconds())
 	}
 	c.counters.Requests.Observe(float64(conn.Sent.N + conn.Received.N))
-	if conn.By == event.Remote && conn.How == event.FIN && conn.pending == 0 && conn.Idle >= 0 {
-		conn.Peer.ClosedIdle(conn.Idle)
+	if conn.How == event.FIN && conn.Pending == 0 && conn.Idle >= 0 && !conn.Exiting && conn.Stream() {
+		conn.Peer.ClosedIdle(conn.By, conn.Idle)
 	}
 }
 

@@ -182,8 +182,11 @@ func peerLine(p *peer.Peer) report.Peer {
 	if p.Carriers > 0 {
 		line.RequestsPerConnection = float64(p.Requests) / float64(p.Carriers)
 	}
-	if idle, ok := p.IdleTimeout(); ok {
-		line.IdleTimeoutSecondsInferred = report.Seconds(idle)
+	if idle, ok := p.IdleTimeout(event.Remote); ok {
+		line.IdleTimeoutSecondsInferred, line.IdleTimeoutCloses = report.Seconds(idle.After), idle.Closes
+	}
+	if idle, ok := p.IdleTimeout(event.Local); ok {
+		line.LocalIdleTimeoutSecondsInferred, line.LocalIdleTimeoutCloses = report.Seconds(idle.After), idle.Closes
 	}
 	return line
 }

@@ -37,6 +37,7 @@ type Conn struct {
 	LastOut  event.Time    // last byte, 0 if none
 	LastSIP  [2]event.Time // last SIP message by direction, see [Conn.LastMessage]
 	Idle     time.Duration // at EndedAt, negative if not known
+	Pending  int32         // transactions without final response at EndedAt
 
 	Transport event.Transport
 	Initiator event.Side

@@ -23,7 +23,11 @@ type Persistent struct {
 	By    event.Direction // 0 if nobody offered
 	Offer Offer           // the newest one that was not yet honoured
 	At    event.Time      // of the offer
-	Ended event.Time      // final response to the offering request
+	// The newest offering request, honoured or not, says until when.
+	Newest     event.Time
+	HasTimeout bool
+	Timeout    uint32
+	Ended      event.Time // final response to the offering request
 
 	Min        uint32 // Min-Persistence of a 4xx
 	Refused    uint32 // the Persistent-Timeout that was countered, if HasRefused
@@ -41,13 +45,20 @@ type Persistent struct {
 // then it has no end (section 6.2 of version 03). The draft gives no unit and
 // no beginning: seconds, from the request on.
 func (p *Persistent) Until() event.Time {
-	if p.By == 0 || !p.Offer.HasTimeout {
+	if p.By == 0 || !p.HasTimeout {
 		return 0
 	}
-	return p.At.Add(time.Duration(p.Offer.TimeoutSecs) * time.Second)
+	return p.Newest.Add(p.Span())
 }
 
+// Span is how long the connection may stay by the newest offer, if that
+// HasTimeout.
+func (p *Persistent) Span() time.Duration { return time.Duration(p.Timeout) * time.Second }
+
 func (p *Persistent) offered(d event.Direction, t event.Time, o *Offer) {
+	if p.By == 0 || p.By == d {
+		p.Newest, p.HasTimeout, p.Timeout = t, o.HasTimeout, o.TimeoutSecs
+	}
 	if p.By != 0 && (p.LaterAt != 0 || p.By != d || !p.retry) {
 		return
 	}

@@ -24,6 +24,7 @@ type Peer struct {
 	Handshake time.Duration
 	Pairs     uint64 // duplicate pairs that came up
 	idle      idleTimes
+	ours      idleTimes // this host's, towards the peer
 
 	Live           int // connections that refer to the peer
 	older, younger *Peer

@@ -166,17 +166,22 @@ type Interval struct {
 
 // Peer is one remote address.
 type Peer struct {
-	Name                       string   `json:"name"`
-	Address                    string   `json:"address"`
-	ConnectionsOpened          uint64   `json:"connections_opened"`
-	ConnectionsReused          uint64   `json:"connections_reused"` // carried more than one new request
-	ConnectFailures            uint64   `json:"connect_failures"`
-	Requests                   uint64   `json:"requests"`        // new ones, both directions
-	RequestsReused             uint64   `json:"requests_reused"` // of these, not the first of their connection
-	RequestsPerConnection      float64  `json:"requests_per_connection"`
-	HandshakeSecondsSpent      float64  `json:"handshake_seconds_spent"`
-	IdleTimeoutSecondsInferred *float64 `json:"idle_timeout_seconds_inferred"`
-	DuplicatePairs             uint64   `json:"duplicate_pairs"`
+	Name                  string  `json:"name"`
+	Address               string  `json:"address"`
+	ConnectionsOpened     uint64  `json:"connections_opened"`
+	ConnectionsReused     uint64  `json:"connections_reused"` // carried more than one new request
+	ConnectFailures       uint64  `json:"connect_failures"`
+	Requests              uint64  `json:"requests"`        // new ones, both directions
+	RequestsReused        uint64  `json:"requests_reused"` // of these, not the first of their connection
+	RequestsPerConnection float64 `json:"requests_per_connection"`
+	HandshakeSecondsSpent float64 `json:"handshake_seconds_spent"`
+	// The peer's idle timer as its closes show it, and how many agree on it;
+	// the same for this host's towards the peer.
+	IdleTimeoutSecondsInferred      *float64 `json:"idle_timeout_seconds_inferred"`
+	IdleTimeoutCloses               int      `json:"idle_timeout_closes"`
+	LocalIdleTimeoutSecondsInferred *float64 `json:"local_idle_timeout_seconds_inferred"`
+	LocalIdleTimeoutCloses          int      `json:"local_idle_timeout_closes"`
+	DuplicatePairs                  uint64   `json:"duplicate_pairs"`
 
 	carriers uint64 // connections that carried a request
 }

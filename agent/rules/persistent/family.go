@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package persistent has the rules of the persistent-connection drafts (draft-jain-sipping-persistent-conn-reqs, versions 01 to 03).
+// Package persistent has the rules of draft-jain-sipping-persistent-conn-reqs, versions 01 to 03.
+// Where the versions differ the later one binds, and what any of them defines
+// is understood.
 package persistent
 
 import (
@@ -17,8 +19,14 @@ var flows embed.FS
 func Family() rule.Family {
 	return rule.Family{
 		Note:  note.Persistent,
-		Name:  "Persistent connections",
+		Name:  "draft-jain-sipping-persistent-conn-reqs: persistent",
 		Flows: flows,
-		Rules: []rule.Rule{},
+		Watch: rule.Check{Response: noteRefusal},
+		New:   newMind,
+		Rules: []rule.Rule{
+			viaFlag, beyondTransaction, beyondDialog, choice, connectsAnew, unfinished, explicitClose, release,
+			dialogOnly, agesOut, bothSigns, required, unlimited, upperBound, counter, retryValue, loop, token, others,
+			swamping, pair, unasked, mayDeny, oneWay, selected, hijack, discretion, classes, idleTimers,
+		},
 	}
 }
