@@ -225,7 +225,7 @@ func checkPeers(t *testing.T, r *report.Report, server netip.Addr) {
 		} else if p.Address != swamp && idle != nil {
 			t.Errorf("%s: an idle timeout of %v s is inferred from nothing", p.Address, *idle)
 		}
-		p.HandshakeSecondsSpent, p.IdleTimeoutSecondsInferred = 0, nil
+		p.HandshakeSecondsSpent, p.IdleTimeoutSecondsInferred, p.IdleTimeoutCloses = 0, nil, 0
 		if p != want[p.Address] {
 			t.Errorf("%s is\n%+v, want\n%+v", p.Address, p, want[p.Address])
 		}

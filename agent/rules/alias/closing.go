@@ -134,7 +134,7 @@ func gaveUp(x *rule.Scene) {
 // the originator are AL-19's.
 func owedByCloser(x *rule.Scene) {
 	c, tx := x.Conn, x.Tx
-	if c.AliasBy() == event.Unknown || c.PersistentBy() != event.Unknown || !c.Dropped() || tx.Start > c.EndedAt {
+	if c.AliasBy() == event.Unknown || c.PersistentBy() != event.Unknown || !c.Dropped() || c.EndedAt > x.Now || tx.Start > c.EndedAt {
 		return
 	}
 	if writer := side(tx.Dir); writer == c.By || writer == c.Acceptor() {

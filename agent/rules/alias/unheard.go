@@ -45,7 +45,7 @@ func neverAnswered(x *rule.Scene) {
 		return
 	}
 	what := "no response within 32 s"
-	if c.EndedAt != 0 {
+	if c.EndedAt != 0 && c.EndedAt <= x.Now {
 		if c.EndedAt < tx.Start || c.By != c.Initiator || !c.Dropped() {
 			return
 		}

@@ -223,7 +223,7 @@ func abandoned(x *rule.Scene) {
 
 func neverAnswered(x *rule.Scene) {
 	c, tx := x.Conn, x.Tx
-	if c.PersistentBy() == event.Unknown || c.EndedAt == 0 || tx.Start > c.EndedAt || side(tx.Dir) == c.By || judge(x) != endedInProgress {
+	if c.PersistentBy() == event.Unknown || c.EndedAt == 0 || c.EndedAt > x.Now || tx.Start > c.EndedAt || side(tx.Dir) == c.By || judge(x) != endedInProgress {
 		return
 	}
 	x.Raise(c.By, "closed %s after %s came in, and never answered it; %s offered persistent", after(c.EndedAt, tx.Start), tx.Offer.Label, offer(c))
