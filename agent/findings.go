@@ -3,6 +3,9 @@
 package agent
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/viaduct-project/viaduct/agent/metrics"
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/agent/rule"
@@ -13,7 +16,11 @@ import (
 // list by connection.
 func (c *Core) findings(r *report.Report) map[uint64][]int {
 	of := make(map[uint64][]int)
-	for i, f := range c.rules.Findings.All() {
+	all := slices.Clone(c.rules.Findings.All())
+	slices.SortStableFunc(all, func(a, b *rule.Finding) int { // what has to wait is raised late
+		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Conn.ID, b.Conn.ID), cmp.Compare(a.Rule.ID, b.Rule.ID))
+	})
+	for i, f := range all {
 		r.Findings = append(r.Findings, findingLine(f))
 		of[f.Conn.ID] = append(of[f.Conn.ID], i)
 		switch f.Severity {

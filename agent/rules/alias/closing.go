@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/viaduct-project/viaduct/agent/negotiate"
+	"github.com/viaduct-project/viaduct/agent/note"
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
@@ -115,17 +116,21 @@ func acceptorClosed(x *rule.Scene) {
 		x.Now.Sub(c.LastMessage()).Round(100*time.Millisecond), m.habits[h]-1, c.Neg.Alias.From)
 }
 
-// gaveUp judges a closer's own requests.
+// gaveUp judges a closer's own requests, and notes what it owed: an answer may
+// still come on another connection.
 func gaveUp(x *rule.Scene) {
 	c := x.Conn
 	if c.AliasBy() == event.Unknown || c.PersistentBy() != event.Unknown || !c.Dropped() {
 		return
 	}
+	raised := false
 	txs, _ := x.Ends(c)
 	for tx := range txs.Waiting(x.Now) {
-		if side(tx.Dir) == c.By {
+		if side(tx.Dir) != c.By {
+			note.On[mark](&tx.Notes, note.Alias).owed = true
+		} else if !raised {
+			raised = true
 			x.RaiseAs(rule.Advice, c.By, "closed %s after its %s, which had no final response", x.Now.Sub(tx.Start).Round(time.Millisecond), tx.Offer.Label)
-			return
 		}
 	}
 }
@@ -134,10 +139,7 @@ func gaveUp(x *rule.Scene) {
 // the originator are AL-19's.
 func owedByCloser(x *rule.Scene) {
 	c, tx := x.Conn, x.Tx
-	if c.AliasBy() == event.Unknown || c.PersistentBy() != event.Unknown || !c.Dropped() || c.EndedAt > x.Now || tx.Start > c.EndedAt {
-		return
-	}
-	if writer := side(tx.Dir); writer == c.By || writer == c.Acceptor() {
+	if n := note.Of[mark](tx.Notes, note.Alias); n == nil || !n.owed || side(tx.Dir) == c.Acceptor() {
 		return
 	}
 	x.Raise(c.By, "closed %s after %s came in, and never answered it", c.EndedAt.Sub(tx.Start).Round(time.Millisecond), tx.Offer.Label)

@@ -46,7 +46,7 @@ func neverAnswered(x *rule.Scene) {
 	}
 	what := "no response within 32 s"
 	if c.EndedAt != 0 && c.EndedAt <= x.Now {
-		if c.EndedAt < tx.Start || c.By != c.Initiator || !c.Dropped() {
+		if n := note.Of[mark](tx.Notes, note.Alias); n == nil || !n.owed {
 			return
 		}
 		what = "the connection was closed on it after " + c.EndedAt.Sub(tx.Start).Round(time.Millisecond).String()
@@ -62,8 +62,11 @@ type rejection struct {
 	status int
 }
 
-// retried is the family's note on the transaction of the second try.
-type retried struct{ status int }
+// mark is the family's note on a transaction.
+type mark struct {
+	first int  // AL-23: status that the same request got with alias
+	owed  bool // the closer had not answered it
+}
 
 // retryWithin is how long a second try is one of the same request.
 const retryWithin = transaction.Timeout
@@ -86,8 +89,8 @@ func rejectsAlias(x *rule.Scene) {
 		if x.Tx.Notes == nil {
 			return
 		}
-		if n := note.Of[retried](x.Tx.Notes, note.Alias); n != nil {
-			x.Raise(x.Writer(), "%d for %s with alias, %d without it", n.status, x.Msg.Method, x.Msg.Status)
+		if n := note.Of[mark](x.Tx.Notes, note.Alias); n != nil && n.first != 0 {
+			x.Raise(x.Writer(), "%d for %s with alias, %d without it", n.first, x.Msg.Method, x.Msg.Status)
 		}
 		return
 	}
@@ -109,6 +112,6 @@ func triesWithout(x *rule.Scene) {
 	}
 	delete(m.rejected, x.Tx.Asked.Call)
 	if !x.Msg.Via.Alias && x.Now.Sub(r.at) <= retryWithin {
-		note.On[retried](&x.Tx.Notes, note.Alias).status = r.status
+		note.On[mark](&x.Tx.Notes, note.Alias).first = r.status
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/viaduct-project/viaduct/agent/fact"
 	"github.com/viaduct-project/viaduct/agent/negotiate"
+	"github.com/viaduct-project/viaduct/agent/note"
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
@@ -206,24 +207,31 @@ func withTransaction(x *rule.Scene) {
 	}
 }
 
-// abandoned judges a closer's own requests, neverAnswered what it owed.
+// owed is the family's note on a request that the closer had not answered.
+type owed struct{ yes bool }
+
+// abandoned judges a closer's own requests, and notes what it owed: an answer
+// may still come on another connection.
 func abandoned(x *rule.Scene) {
 	c := x.Conn
 	if c.PersistentBy() == event.Unknown || judge(x) != endedInProgress {
 		return
 	}
+	raised := false
 	txs, _ := x.Ends(c)
 	for tx := range txs.Waiting(x.Now) {
-		if side(tx.Dir) == c.By {
+		if side(tx.Dir) != c.By {
+			note.On[owed](&tx.Notes, note.Persistent).yes = true
+		} else if !raised {
+			raised = true
 			x.Raise(c.By, "closed %s after its %s, which had no final response; %s offered persistent", after(c.EndedAt, tx.Start), tx.Offer.Label, offer(c))
-			return
 		}
 	}
 }
 
 func neverAnswered(x *rule.Scene) {
 	c, tx := x.Conn, x.Tx
-	if c.PersistentBy() == event.Unknown || c.EndedAt == 0 || c.EndedAt > x.Now || tx.Start > c.EndedAt || side(tx.Dir) == c.By || judge(x) != endedInProgress {
+	if n := note.Of[owed](tx.Notes, note.Persistent); n == nil || !n.yes {
 		return
 	}
 	x.Raise(c.By, "closed %s after %s came in, and never answered it; %s offered persistent", after(c.EndedAt, tx.Start), tx.Offer.Label, offer(c))

@@ -21,7 +21,7 @@ var pair = rule.Rule{
 	Fault:    "pair",
 	Asks:     "Two servers that have agreed on reuse need one connection, not one in each direction.",
 	Broken:   "Two servers keep a connection in each direction",
-	Silent:   "It is info, as RFC 3261 leads to such pairs, and advice only if an alias over TLS was used on the older one. Servers are told by address and the port of the sent-by, which a NAT hides.",
+	Silent:   "It is info, as RFC 3261 leads to such pairs, and advice only if an alias over TLS was used on the older one. Clients that register are no servers. Servers are told by address and the port of the sent-by, which a NAT hides.",
 	Scope:    rule.PerPeer,
 	Check:    rule.Check{Request: pairedUp},
 }
@@ -59,7 +59,7 @@ func pairedUp(x *rule.Scene) {
 		return
 	}
 	older := x.Reverse(c)
-	if older == nil || older.ID > c.ID || !older.Open() || !c.Open() || older.LastMessage() == 0 {
+	if older == nil || older.ID > c.ID || !older.Open() || !c.Open() || older.LastMessage() == 0 || registers(older) || registers(c) {
 		return
 	}
 	linkOf(c).paired = true
@@ -70,6 +70,10 @@ func pairedUp(x *rule.Scene) {
 	}
 	x.RaiseAs(rule.Info, event.Unknown, "%s opened by the one side, %s by the other", span(older), span(c))
 }
+
+// registers says whether a client registered over the connection, which is no
+// server then: the rules of RFC 5626 judge its connections.
+func registers(c *fact.Conn) bool { return c.Registered.Method == sipparse.MethodRegister }
 
 func span(c *fact.Conn) string { return c.Local.String() + "-" + c.Remote.String() }
 
