@@ -7,7 +7,6 @@ import (
 
 	"github.com/viaduct-project/viaduct/agent/class"
 	"github.com/viaduct-project/viaduct/agent/fact"
-	"github.com/viaduct-project/viaduct/agent/note"
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/agent/transaction"
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -20,8 +19,8 @@ var pair = rule.Rule{
 	Severity: rule.Advice,
 	Fault:    "pair",
 	Asks:     "Two servers that have agreed on reuse need one connection, not one in each direction.",
-	Broken:   "Two servers keep a connection in each direction",
-	Silent:   "It is info, as RFC 3261 leads to such pairs, and advice only if an alias over TLS was used on the older one. Clients that register are no servers. Servers are told by address and the port of the sent-by, which a NAT hides.",
+	Broken:   "A second connection is opened in the other direction though requests come back on the first",
+	Silent:   "Unless an alias over TLS was used on the older one: RFC 3261 leads to such pairs, and an offer of persistent may be meant for one direction. All pairs are counted for each peer. Servers are told by address and the port of the sent-by, which a NAT hides.",
 	Scope:    rule.PerPeer,
 	Check:    rule.Check{Request: pairedUp},
 }
@@ -49,31 +48,25 @@ var idleTimers = rule.Rule{
 	Check:    rule.Check{Closed: timersDiffer},
 }
 
-// pairedUp judges the newer connection of a pair.
+// pairedUp judges the newer connection of a pair. That reuse was agreed on
+// shows by a request that came back on the older one, and that is cheaper to
+// ask for than the other connection.
 func pairedUp(x *rule.Scene) {
 	c := x.Conn
 	if c.Peer == nil || c.Peer.Pairs == 0 || x.Verdict != transaction.Fresh {
 		return
 	}
-	if l := note.Of[link](c.Notes, note.Persistent); l != nil && l.paired {
-		return
-	}
 	older := x.Reverse(c)
-	if older == nil || older.ID > c.ID || !older.Open() || !c.Open() || older.LastMessage() == 0 || registers(older) || registers(c) {
+	if older == nil || older.ID > c.ID || older.AliasBy() == event.Unknown || !older.Neg.Alias.Used ||
+		!older.Open() || !c.Open() || x.Writer() != c.Initiator {
 		return
 	}
-	linkOf(c).paired = true
-	if older.AliasBy() != event.Unknown && older.Neg.Alias.Used {
-		x.Raise(c.Initiator, "%s opened by the one side, %s by the other, though %s used the alias of %s",
-			span(older), span(c), older.Neg.Alias.Back, older.Neg.Alias.From)
-		return
+	if l := linkOf(c); !l.paired {
+		l.paired = true
+		x.Raise(c.Initiator, "%s stands beside %s, on which %s used the alias of %s",
+			span(c), span(older), older.Neg.Alias.Back, older.Neg.Alias.From)
 	}
-	x.RaiseAs(rule.Info, event.Unknown, "%s opened by the one side, %s by the other", span(older), span(c))
 }
-
-// registers says whether a client registered over the connection, which is no
-// server then: the rules of RFC 5626 judge its connections.
-func registers(c *fact.Conn) bool { return c.Registered.Method == sipparse.MethodRegister }
 
 func span(c *fact.Conn) string { return c.Local.String() + "-" + c.Remote.String() }
 

@@ -21,7 +21,7 @@ var (
 	oneWay = rule.Rule{
 		ID: "PERS-24", Source: draft + "01 section 5, 02 and 03 section 3", Severity: rule.Info, Fault: "acceptor",
 		Asks:     "persistent may be meant for one direction; then the other side opens a persistent connection of its own.",
-		Silent:   "It decides how a pair is reported: as info, unless an alias was used too (PERS-21).",
+		Silent:   "It decides how a pair is taken: as no fault, unless an alias was used too (PERS-21).",
 		Standing: rule.Recognised,
 	}
 	discretion = rule.Rule{
