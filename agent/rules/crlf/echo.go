@@ -15,7 +15,7 @@ var notOnePong = rule.Rule{
 	Source:   "RFC 5626 section 5.4",
 	Severity: rule.Violation,
 	Fault:    "server",
-	Asks:     "A ping is answered by one CRLF, neither by none or two of them nor by another ping.",
+	Asks:     "A ping is answered by exactly one CRLF, not by two of them and not by another ping.",
 	Broken:   "Pings are answered by something else than one CRLF each",
 	Silent: "Single cases of an end that has sent no pong before: two ends whose timers run together ping at the same " +
 		"moment. It takes pings that follow each other without a pause then, or three that come back at uneven " +
