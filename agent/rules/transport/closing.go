@@ -23,7 +23,7 @@ var linger = rule.Rule{
 	Fault:    "closer",
 	Asks:     "A connection stays open after its last message for as long as a transaction may take: 64*T1, which is 32 seconds.",
 	Broken:   "The connection was closed less than 32 s after its last message",
-	Silent: "The process was ending, a reset came in, which a NAT may have sent, the framing had failed, a 503 was sent before, or the closer had removed its registration; a request was waiting (TP-02); " +
+	Silent: "The process was ending, a reset came in, which a NAT may have sent, the framing had failed, a 503 was sent before, or the closer had removed its registration; a keep-alive was not answered; a request was waiting (TP-02); " +
 		"an alias on TLS (AL-03, AL-17) or a persistent connection (PERS-02, PERS-04) was offered. Keep-alives are no messages.",
 	Scope: rule.PerPeer,
 	Check: rule.Check{Ended: closedEarly},
@@ -37,6 +37,9 @@ func closedEarly(x *rule.Scene) {
 	}
 	if m := note.Of[mark](c.Notes, note.Transport); m != nil && (m.broken || m.busy || m.left[closing(c)] == last) {
 		return
+	}
+	if c.Alive != nil && c.Alive.Unanswered(c.EndedAt) > 0 {
+		return // RFC 5626 section 4.4.1 wants the flow given up
 	}
 	if txs, _ := x.Ends(c); txs.Pending(c.EndedAt) > 0 {
 		return
