@@ -11,8 +11,10 @@ import (
 // invitation is an INVITE on its way.
 type invitation struct {
 	*request
-	done bool // finally answered
-	keep int  // value to answer, -1 for none
+	done  bool // finally answered
+	alone bool // no forks
+	rang  bool // a provisional response was sent
+	keep  int  // value to answer, -1 for none
 }
 
 // invite calls the other side, challenged first or not.
@@ -34,8 +36,14 @@ func (p *party) inviteIn(c *call, keep int, challenge bool) {
 	case keep >= 0 && w.commits("KEEP-02"):
 		in.param("keep=soon")
 		in.keep = -1
+	case keep >= 0 && w.commits("KEEP-01"):
+		in.param("keep=30")
+		in.keep = -1
 	case keep >= 0:
 		in.param("keep")
+	}
+	if !w.stream() && w.commits("RP-01") {
+		in.via = strings.Replace(in.via, ";rport", ";rport=5060", 1)
 	}
 	if !w.stream() && w.commits("TP-07") {
 		in.lines = append(in.lines, "Subject: "+strings.Repeat("x", 1300))
@@ -62,6 +70,7 @@ func (in *invitation) ring() {
 	if w.chance(10) {
 		forks = 2 + w.rng.IntN(2)
 	}
+	in.alone = forks == 1
 	for i := range forks {
 		w.after(w.between(20*time.Millisecond, 900*time.Millisecond), func() {
 			if in.done {
@@ -71,6 +80,7 @@ func (in *invitation) ring() {
 			if i == 0 || in.call.tags[in.from.peer.index()] == "" {
 				in.call.tags[in.from.peer.index()] = tag
 			}
+			in.rang = true
 			in.progress(tag)
 		})
 	}
@@ -160,8 +170,11 @@ func (in *invitation) accept() {
 		ack.param("keep")
 	}
 	value := in.keep
-	if value >= 0 && in.call.reliable > 0 && w.commits("KEEP-16") {
+	switch {
+	case value >= 0 && in.call.reliable > 0 && w.commits("KEEP-16"):
 		value++
+	case value >= 0 && in.call.reliable == 0 && in.rang && in.alone && w.commits("KEEP-15"):
+		value = -1
 	}
 	in.final(in.response(200, in.tag(), value, p.peer.contact("")), func(again bool) {
 		ack.link = p.open(in.link)

@@ -15,6 +15,7 @@ type keeper struct {
 	agreed map[*agreement]bool
 	due    event.Time
 	timer  int // the newest one is in force
+	beats  int // sent so far
 }
 
 // agreement is a promise of keep-alives every so many seconds.
@@ -62,10 +63,11 @@ func (l *link) plan(p *party, at event.Time) {
 			k.due = 0
 			return
 		}
-		if l.w.commits("KEEP-09") {
-			k.timer++ // no more
+		if k.beats >= 2 && (l.w.stream() || p.seen()) && l.w.commits("KEEP-09") { // late by half
+			l.plan(p, l.w.Now.Add(l.pace(k)/2))
 			return
 		}
+		k.beats++
 		l.beat(p)
 		l.plan(p, l.w.Now.Add(l.pace(k)))
 	})
@@ -78,7 +80,7 @@ func (l *link) beat(p *party) {
 		l.raw(p, "\r\n\r\n")
 		pong := "\r\n"
 		switch {
-		case l.w.commits("KA-04"):
+		case l.w.habit("KA-04"):
 			pong = "\r\n\r\n"
 		case l.w.commits("KEEP-31"):
 			return
@@ -90,6 +92,9 @@ func (l *link) beat(p *party) {
 		})
 		return
 	}
+	if l.w.commits("KA-05") {
+		l.raw(p, "\r\n\r\n")
+	}
 	id := l.w.number()
 	at := l.w.copies(time.Hour)
 	for i, d := range at {
@@ -99,10 +104,21 @@ func (l *link) beat(p *party) {
 				l.raw(p, string(stun(0x0001, id, nil)))
 			}
 			if last {
-				l.w.after(answer, func() { l.raw(p.peer, string(stun(0x0101, id, mapped(p)))) })
+				l.w.after(answer, func() { l.raw(p.peer, string(l.answered(p, id))) })
 			}
 		})
 	}
+}
+
+// answered is the response to the Binding request id of p.
+func (l *link) answered(p *party, id int) []byte {
+	switch {
+	case l.w.commits("STUN-04"):
+		return stun(0x0101, id, nil)
+	case l.w.commits("STUN-16"):
+		return stun(0x0111, id, nil)
+	}
+	return stun(0x0101, id, mapped(p))
 }
 
 // raw sends what is no message.

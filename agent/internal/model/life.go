@@ -3,6 +3,7 @@
 package model
 
 import (
+	"strings"
 	"time"
 
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -22,7 +23,14 @@ func (w *World) live(p *party) {
 		case n < 60:
 			p.invite()
 		case n < 75:
-			p.ask(p.newCall(), "OPTIONS").simple(200, nil)
+			options := p.ask(p.newCall(), "OPTIONS")
+			if w.commits("KEEP-03") {
+				options.param("keep")
+			}
+			if w.commits("TP-19") {
+				options.via = strings.Replace(options.via, "z9hG4bK", "", 1)
+			}
+			options.simple(200, nil)
 		case n < 85:
 			p.ask(p.newCall(), "MESSAGE").simple([]int{200, 202, 404}[w.rng.IntN(3)], nil)
 		default:

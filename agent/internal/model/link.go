@@ -66,6 +66,8 @@ func (l *link) watch() {
 	l.w.after(l.w.between(33*time.Second, 90*time.Second), func() {
 		switch {
 		case !l.open:
+		case l.busy == 0 && l.w.Now.Sub(l.last) < 30*time.Second && !l.opener.reg.uses(l) && l.w.commits("TP-01"):
+			l.close(l.opener)
 		case l.busy > 0 || l.kept || l.opener.reg.uses(l) || l.w.Now.Sub(l.last) < 33*time.Second:
 			l.watch()
 		default:

@@ -77,7 +77,11 @@ func (r *request) String() string {
 
 // ends writes From, To, Call-ID and CSeq.
 func (r *request) ends(b *strings.Builder, to string) {
-	fmt.Fprintf(b, "From: <sip:%d@example.com>;tag=%s\r\nTo: <sip:%d@example.com>", r.from.index(), r.call.tags[r.from.index()], r.from.peer.index())
+	callee := r.from.peer
+	if r.method == "REGISTER" {
+		callee = r.from // for itself
+	}
+	fmt.Fprintf(b, "From: <sip:%d@example.com>;tag=%s\r\nTo: <sip:%d@example.com>", r.from.index(), r.call.tags[r.from.index()], callee.index())
 	if to != "" {
 		b.WriteString(";tag=" + to)
 	}
@@ -98,12 +102,13 @@ func (r *request) rest(b *strings.Builder, lines []string, body string) {
 // gets, -1 for none; tag is the To tag if the request has none.
 func (r *request) response(status int, tag string, keep int, lines ...string) string {
 	via := r.via
-	if !r.link.w.stream() {
+	if !r.link.w.stream() && !strings.Contains(via, ";rport=") {
 		via = strings.Replace(via, ";rport", fmt.Sprintf(";rport=%d;received=%s", r.from.addr.Port(), r.from.addr.Addr()), 1)
 	}
 	if keep >= 0 {
 		via = strings.Replace(via, ";keep", fmt.Sprintf(";keep=%d", keep), 1)
 	}
+	via = r.spoiled(via, status)
 	to := r.to
 	if to == "" && status > 100 {
 		to = tag
@@ -113,6 +118,22 @@ func (r *request) response(status int, tag string, keep int, lines ...string) st
 	r.ends(&b, to)
 	r.rest(&b, lines, "")
 	return b.String()
+}
+
+// spoiled is the Via of a response with a fault in it.
+func (r *request) spoiled(via string, status int) string {
+	w := r.link.w
+	switch {
+	case status < 200:
+	case w.commits("AL-22"):
+		via += ";alias"
+	case w.stream() || r.from == w.parties[0]: // what the peer saw is not known here
+	case w.commits("RP-02"):
+		via = strings.Replace(via, ";rport=", ";rport=1", 1)
+	case w.commits("TP-13"):
+		via = strings.Replace(via, ";received="+r.from.addr.Addr().String(), ";received=203.0.113.99", 1)
+	}
+	return via
 }
 
 // doesOutbound says whether p registers by RFC 5626.

@@ -129,6 +129,15 @@ func (w *World) commits(fault string) bool {
 	return true
 }
 
+// habit is commits for a fault that goes on once it has begun.
+func (w *World) habit(fault string) bool {
+	if w.cfg.Fault != fault {
+		return false
+	}
+	w.Broken = true
+	return true
+}
+
 // number returns one that no other has.
 func (w *World) number() int {
 	w.serial++

@@ -4,6 +4,7 @@ package model
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -41,8 +42,15 @@ func (p *party) refresh(r *registration, challenge bool) {
 	lines := []string{p.bound("") + ";expires=600"}
 	if r.outbound {
 		lines = []string{p.bound("") + `;reg-id=1;+sip.instance="<urn:uuid:00000000-0000-1000-8000-00000000000a>";expires=600`, "Supported: path, outbound"}
-		if w.commits("OB-03") {
-			lines[0] = p.bound("") + `;reg-id=0;+sip.instance="<urn:uuid:00000000-0000-1000-8000-00000000000a>";expires=600`
+		switch {
+		case w.commits("OB-01"):
+			lines[0] = p.bound("") + `;reg-id=1;expires=600`
+		case w.commits("OB-02"):
+			lines[1] = "Supported: outbound"
+		case w.commits("OB-03"):
+			lines[0] = strings.Replace(lines[0], "reg-id=1", "reg-id=0", 1)
+		case w.commits("OB-04"):
+			lines[0] = strings.Replace(lines[0], "urn:uuid:", "uuid:", 1)
 		}
 	}
 	if r.live { // the flow that made the binding also refreshes it
@@ -74,7 +82,16 @@ func (p *party) refresh(r *registration, challenge bool) {
 		answer = append(answer, "Require: outbound", "Supported: outbound, path")
 		if r.timer {
 			answer = append(answer, fmt.Sprintf("Flow-Timer: %d", r.seconds))
+			if w.commits("OB-16") {
+				answer[len(answer)-1] += "s"
+			}
+			if r.keep && w.commits("KEEP-11") {
+				keep = r.seconds + 1
+			}
 		}
+	}
+	if !r.outbound && w.commits("OB-22") {
+		answer = append(answer, "Require: outbound")
 	}
 	req.send(func() { req.answer(200, answer, keep, func() { p.registered(r) }) })
 }
