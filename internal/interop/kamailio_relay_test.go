@@ -196,6 +196,9 @@ func TestKamailioOutbound(t *testing.T) {
 		m.status(), m.field("require"), m.field("supported"), m.field("flow-timer"), m.field("contact"))
 	v, _ := has(m.via(), "keep")
 	l.proves("O3", v == "", "Via in that reply: %s", m.via())
+	if keep := l.far(f.local).Negotiated.Keep; keep == nil || !keep.Offered || keep.Agreed != nil && *keep.Agreed {
+		l.Errorf("viaduct says of an echo: %+v", keep)
+	}
 	on, _ := p.relayed(server, 3)
 	l.proves("O4", same(on) && on[0] != f, "requests to a Contact with another port on the flow: %v", on[0] == f)
 	last := p.all(f.on(is(sip)))

@@ -101,14 +101,22 @@ func TestKamailioForcedRport(t *testing.T) {
 	l.proves("K6", port == fmt.Sprint(f.local.Port()), "reply with force_rport: %s", m.via())
 }
 
-// agrees is the recipe for a value: the client's own number is taken off first.
+// The client's own number is taken off before that of the server is put there.
+const agreesKeep = `subst_hf("Via", "/;keep(=[0-9]*)?(;|$)/;keep=30\2/", "f"); msg_apply_changes();`
+
 func TestKamailioAgreesKeep(t *testing.T) {
 	l := newLab(t)
-	server := l.kamailio("", `loadmodule "textopsx.so"`, `subst_hf("Via", "/;keep(=[0-9]*)?(;|$)/;keep=30\2/", "f"); msg_apply_changes();`)
+	server := l.kamailio("", `loadmodule "textopsx.so"`, agreesKeep)
 	p := l.newPeer(l.a, nil)
-	_, m := p.asked(server, "keep;")
-	_, other := p.asked(server, "keep=7;")
+	f, m := p.register(server, 0, "keep;")
+	_, other := p.register(server, 0, "keep=7;")
 	l.proves("K7", strings.Contains(m.via(), ";keep=30;") && strings.Contains(other.via(), ";keep=30;"), "replies: %s and %s", m.via(), other.via())
+	l.until(patience, func() string {
+		if c := l.far(f.local); c == nil || c.Negotiated.Keep == nil || c.Negotiated.Keep.Agreed == nil || !*c.Negotiated.Keep.Agreed || *c.Negotiated.Keep.Seconds != 30 {
+			return "viaduct sees no agreement"
+		}
+		return ""
+	})
 }
 
 func TestKamailioPings(t *testing.T) {

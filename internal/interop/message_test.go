@@ -93,8 +93,11 @@ func (m message) reply(status string, more ...string) message {
 	return message(strings.Join(append(lines, more...), "\r\n") + "\r\nContent-Length: 0\r\n\r\n")
 }
 
-// alterVia changes the topmost Via.
+// alterVia changes the topmost Via, of what is a message.
 func (m message) alterVia(change func(string) string) message {
+	if m == "" {
+		return ""
+	}
 	return message(strings.Replace(string(m), m.via(), change(m.via()), 1))
 }
 
@@ -104,13 +107,12 @@ var serial atomic.Int64
 // before the branch, such as "alias;".
 func request(method, target, transport string, from netip.AddrPort, viaParameters string, more ...string) message {
 	n := serial.Add(1)
-	user := "probe"
 	lines := []string{
 		fmt.Sprintf("%s %s SIP/2.0", method, target),
 		fmt.Sprintf("Via: SIP/2.0/%s %s;%sbranch=z9hG4bK-interop-%d", strings.ToUpper(transport), from, viaParameters, n),
 		"Max-Forwards: 70",
-		fmt.Sprintf("From: <sip:%s@example.com>;tag=%d", user, n),
-		fmt.Sprintf("To: <sip:%s@example.com>", user),
+		fmt.Sprintf("From: <sip:probe@example.com>;tag=%d", n),
+		"To: <sip:probe@example.com>",
 		fmt.Sprintf("Call-ID: %d@example.org", n),
 		"CSeq: " + strconv.FormatInt(n, 10) + " " + method,
 	}
