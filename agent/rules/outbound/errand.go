@@ -30,11 +30,9 @@ const maxLegs = 32
 // leg is one fork, towards one binding.
 type leg struct {
 	*errand
-	to        *registration.Binding
-	status    int  // final, 0 if there was none
-	over      bool // it has ended, or was cancelled
-	timedOut  bool
-	cancelled bool
+	to     *registration.Binding
+	status int  // final, 0 if there was none
+	over   bool // it has ended, timed out or was cancelled
 }
 
 // bound finds the one of the bindings that the request x goes to. They have one
@@ -102,7 +100,7 @@ func cancels(x *rule.Scene) {
 	}
 	for tx := range x.Txs.Find(transaction.Key{Hash: x.Tx.Key.Hash, Method: sipparse.MethodInvite}) {
 		if l := legOf(tx); l != nil {
-			l.over, l.cancelled = true, true
+			l.over = true
 		}
 	}
 }
@@ -118,7 +116,7 @@ func forkEnds(x *rule.Scene) {
 
 func forkTimesOut(x *rule.Scene) {
 	if l := legOf(x.Tx); l != nil {
-		l.over, l.timedOut = true, true
+		l.over = true
 	}
 }
 

@@ -5,6 +5,7 @@ package outbound
 import (
 	"time"
 
+	"github.com/viaduct-project/viaduct/agent/registration"
 	"github.com/viaduct-project/viaduct/agent/rule"
 )
 
@@ -34,16 +35,28 @@ var twoFlows = rule.Rule{
 			}
 			side, _ := ua(x, r)
 			x.After(formsFlows, func(y *rule.Scene) {
-				n := 0
-				for _, other := range y.Bindings.Of(b.AOR) {
-					if other.Outbound && other.Alive(y.Now) && other.FlowOpen() && (other == b || sibling(other, b)) {
-						n++
-					}
-				}
+				n := flowsOf(y, b)
 				if n > 0 && n < y.Profile.Flows && !b.Conn.Incomplete && !lost(y, b.Made) {
 					y.Raise(side, "%d of %d flows %s after reg-id %d was bound", n, y.Profile.Flows, formsFlows, b.RegID)
 				}
 			})
 		}
 	}},
+}
+
+// flowsOf counts the open flows of b's instance, and returns 0 if another
+// binding of it is older: that one's turn comes, or came.
+func flowsOf(x *rule.Scene, b *registration.Binding) (n int) {
+	for _, other := range x.Bindings.Of(b.AOR) {
+		if other != b && !sibling(other, b) || !other.Outbound || !other.Direct || !other.Alive(x.Now) {
+			continue
+		}
+		if other.Made < b.Made {
+			return 0
+		}
+		if other.FlowOpen() {
+			n++
+		}
+	}
+	return n
 }

@@ -47,7 +47,7 @@ var settled = rule.Rule{
 	Check: rule.Check{Request: func(x *rule.Scene) {
 		mates(x, func(mine, other *leg) {
 			switch {
-			case other.status < 200 || other.cancelled || other.timedOut || !mine.to.Outbound:
+			case other.status < 200 || !mine.to.Outbound:
 			case other.status/100 == 3, other.status == 408, other.status == 430, other.status == 487:
 			default:
 				x.Raise(event.Local, "%s to reg-id %d after %d from reg-id %d", x.Msg.Label(), mine.to.RegID, other.status, other.to.RegID)

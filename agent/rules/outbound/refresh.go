@@ -104,6 +104,9 @@ var sameFlow = rule.Rule{
 // another reg-id than the i-th Contact.
 func renamed(x *rule.Scene, r *registration.Request, i int) {
 	c := &r.Contacts[i]
+	if x.Bindings.Find(registration.KeyOf(r, c, x.Conn.NetNS)) != nil {
+		return // it means that binding, which has the same Contact
+	}
 	for _, b := range x.Bindings.Over(x.Conn) {
 		if b.AOR != r.AOR || b.Dir != r.Dir || !b.Outbound || !b.Alive(x.Now) || b.Contact.URI != c.URI || c.Wildcard {
 			continue
