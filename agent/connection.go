@@ -28,6 +28,7 @@ type connection struct {
 	nextIn, nextOut uint32 // sequence numbers at the opening, if established
 	pairPort        uint16 // of the peer, while joined
 
+	carried  bool // counted by the peer as one that serves requests
 	joined   bool // in the table of duplicate pairs
 	queued   bool // in Core.waiting
 	missing  bool // the last recount did not find it

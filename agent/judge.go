@@ -7,6 +7,7 @@ import (
 
 	"github.com/viaduct-project/viaduct/agent/dialog"
 	"github.com/viaduct-project/viaduct/agent/keepalive"
+	"github.com/viaduct-project/viaduct/agent/peer"
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/agent/transaction"
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -63,10 +64,32 @@ func (c *Core) judgeBeat(conn *connection, d event.Direction, t event.Time, b ru
 	case keepalive.Ping, keepalive.Datagram, keepalive.StunRequest, keepalive.StunOther:
 		if !b.Again {
 			conn.Neg.Beat(d, t)
+			conn.cadence(d, t)
 		}
 	}
 	c.scene = rule.Scene{Now: t, Conn: &conn.Conn, Dir: d, Beat: b}
 	c.rules.Show(rule.Beaten, &c.scene)
+}
+
+// cadence notes the time since the peer's last keep-alive.
+func (conn *connection) cadence(d event.Direction, t event.Time) {
+	p := conn.Peer
+	if p == nil || d != event.In || conn.Alive == nil || conn.Incomplete {
+		return
+	}
+	sent := conn.Alive.Sent(d)
+	if sent.Last != t || sent.Gap == 0 {
+		return
+	}
+	promised := conn.Neg.Beats(d, t)
+	seconds := promised.Seconds
+	if seconds == 0 {
+		seconds = promised.Timer
+	}
+	if p.Beats == nil {
+		p.Beats = new(peer.Beats)
+	}
+	p.Beats.Add(sent.Gap, seconds)
 }
 
 func (c *Core) judgeDefect(conn *connection, d event.Direction, t event.Time, item *sipparse.Item) {

@@ -132,6 +132,10 @@ func (c *Core) newRequest(conn *connection, d event.Direction, t event.Time, m *
 			c.learnSentBy(conn, m)
 		}
 	}
+	if conn.joined && !conn.carried {
+		conn.carried = true
+		p.Carried(conn.pairPort, conn.Initiator == event.Local, conn.Established, conn.handshake)
+	}
 	c.place(conn)
 }
 

@@ -235,3 +235,48 @@ func repeat(v float64, n int) []float64 {
 	}
 	return s
 }
+
+// TestChurn: what one persistent connection to each server would have spared.
+func TestChurn(t *testing.T) {
+	s := script.New()
+	for n := range 4 {
+		c := s.TCP(event.Local, fmt.Sprintf("192.0.2.1:%d", 40000+n), there).Open()
+		if n != 1 { // that one carries nothing: a probe
+			exchange(c, event.Out, script.Msg{Method: "OPTIONS", Branch: fmt.Sprint(n)})
+		}
+		c.Close(event.Local, event.FIN)
+	}
+	for n, sentBy := range []string{"198.51.100.7", "198.51.100.7", "10.0.0.1", "10.0.0.1"} {
+		c := s.TCP(event.Remote, here, fmt.Sprintf("198.51.100.7:%d", 50000+n)).Open()
+		exchange(c, event.In, script.Msg{Method: "OPTIONS", Branch: fmt.Sprint("in", n), Via: "SIP/2.0/TCP " + sentBy})
+	}
+	_, r := play(t, s)
+	p := r.Peers[0]
+	// Two of three out, one of two in; those behind a NAT may be many hosts.
+	if p.AvoidableHandshakes != 3 || p.AvoidableSeconds != 0.003 {
+		t.Errorf("%d handshakes, %v s, want 3 and 0.003 s", p.AvoidableHandshakes, p.AvoidableSeconds)
+	}
+}
+
+// TestCadence: how often the peer sends keep-alives, beside what it promised.
+func TestCadence(t *testing.T) {
+	s := script.New()
+	c := s.TCP(event.Remote, here, "198.51.100.7:40000").Open()
+	register := script.Msg{Method: "REGISTER", Params: ";keep", Via: "SIP/2.0/TCP 198.51.100.7", More: "Contact: <sip:a@198.51.100.7>;expires=3600\r\n"}
+	c.In(register.String())
+	ok := register.Reply(200)
+	ok.Params, ok.More = ";keep=30", "Contact: <sip:a@198.51.100.7>;expires=3600\r\n"
+	c.Out(ok.String())
+	for _, gap := range []time.Duration{20, 30, 40} {
+		s.Wait(gap * time.Second)
+		c.In("\r\n\r\n")
+		c.Out("\r\n")
+		c.Out("\r\n\r\n") // this side's own say nothing about the peer
+		c.In("\r\n")
+	}
+	_, r := play(t, s)
+	k := r.Peers[0].Keepalives
+	if k == nil || k.Intervals != 2 || k.MeanSeconds != 35 || k.LongestSeconds != 40 || k.PromisedSeconds == nil || *k.PromisedSeconds != 30 || k.Late != 1 {
+		t.Errorf("%+v", k)
+	}
+}

@@ -178,6 +178,16 @@ func peerLine(p *peer.Peer) report.Peer {
 		RequestsReused:        p.Again,
 		HandshakeSecondsSpent: p.Handshake.Seconds(),
 		DuplicatePairs:        p.Pairs,
+		AvoidableHandshakes:   p.Churn.Handshakes,
+		AvoidableSeconds:      p.Churn.Spent.Seconds(),
+	}
+	if b := p.Beats; b != nil {
+		line.Keepalives = &report.Cadence{
+			Intervals: b.N, MeanSeconds: b.Mean().Seconds(), LongestSeconds: b.Max.Seconds(), Late: b.Late,
+		}
+		if b.Promised > 0 {
+			line.Keepalives.PromisedSeconds = report.Ref(b.Promised)
+		}
 	}
 	if p.Carriers > 0 {
 		line.RequestsPerConnection = float64(p.Requests) / float64(p.Carriers)

@@ -33,6 +33,7 @@ func (s *State) interval(side *Side, t event.Time) {
 		return
 	}
 	d := t.Sub(last)
+	side.Gap = d
 	if len(s.ms) == 0 || d < s.min {
 		s.min = d
 	}

@@ -42,8 +42,9 @@ const outstanding = 4
 // Side is what one end sent.
 type Side struct {
 	Pings, Pongs, Stun, Answers uint32
-	Last                        event.Time // newest keep-alive, 0 if none; a Binding request by its first copy
-	stunID                      [12]byte   // the newest Binding request's
+	Last                        event.Time    // newest keep-alive, 0 if none; a Binding request by its first copy
+	Gap                         time.Duration // between it and the one before, 0 if that was the first
+	stunID                      [12]byte      // the newest Binding request's
 	stunAnswered                bool
 	waiting                     uint8
 	sent                        [outstanding]event.Time // of the pings that wait for a pong

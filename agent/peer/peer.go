@@ -25,6 +25,9 @@ type Peer struct {
 	Pairs     uint64 // duplicate pairs that came up
 	idle      idleTimes
 	ours      idleTimes // this host's, towards the peer
+	Churn     Churn
+	Beats     *Beats // nil if it sent no two keep-alives on one connection
+	served    map[server]struct{}
 
 	Live           int // connections that refer to the peer
 	older, younger *Peer

@@ -182,8 +182,23 @@ type Peer struct {
 	LocalIdleTimeoutSecondsInferred *float64 `json:"local_idle_timeout_seconds_inferred"`
 	LocalIdleTimeoutCloses          int      `json:"local_idle_timeout_closes"`
 	DuplicatePairs                  uint64   `json:"duplicate_pairs"`
+	// What one persistent connection for each server at the address, in each
+	// direction that was used, would have spared.
+	AvoidableHandshakes uint64   `json:"avoidable_handshakes"`
+	AvoidableSeconds    float64  `json:"avoidable_handshake_seconds"`
+	Keepalives          *Cadence `json:"keepalives"` // null if it sent no two on one connection
 
 	carriers uint64 // connections that carried a request
+}
+
+// Cadence is how often a peer sends keep-alives, by the times between two on the
+// same connection.
+type Cadence struct {
+	Intervals       int     `json:"intervals"`
+	MeanSeconds     float64 `json:"mean_seconds"`
+	LongestSeconds  float64 `json:"longest_seconds"`
+	PromisedSeconds *uint32 `json:"promised_seconds"` // by keep, or Flow-Timer; null if nothing was agreed
+	Late            uint64  `json:"late"`             // intervals beyond that
 }
 
 // Seconds is d as the report gives durations.

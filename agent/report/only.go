@@ -6,7 +6,7 @@ import "net/netip"
 
 // Only returns r with the connections that keep accepts. What is counted for
 // each peer is counted again from these; what cannot be (an inferred idle
-// timeout, duplicate pairs) stays only for peers all of whose connections were
+// timeout, duplicate pairs, what could be avoided, keep-alives) stays only for peers all of whose connections were
 // kept. r is not to be used any more.
 func Only(r *Report, keep func(*Connection) bool) *Report {
 	dropped := make(map[string]bool)

@@ -225,7 +225,11 @@ func checkPeers(t *testing.T, r *report.Report, server netip.Addr) {
 		} else if p.Address != swamp && idle != nil {
 			t.Errorf("%s: an idle timeout of %v s is inferred from nothing", p.Address, *idle)
 		}
+		if p.Requests == p.ConnectionsOpened && p.AvoidableHandshakes != p.ConnectionsOpened-1 {
+			t.Errorf("%s: %d handshakes could have been avoided of %d", p.Address, p.AvoidableHandshakes, p.ConnectionsOpened)
+		}
 		p.HandshakeSecondsSpent, p.IdleTimeoutSecondsInferred, p.IdleTimeoutCloses = 0, nil, 0
+		p.AvoidableHandshakes, p.AvoidableSeconds, p.Keepalives = 0, 0, nil
 		if p != want[p.Address] {
 			t.Errorf("%s is\n%+v, want\n%+v", p.Address, p, want[p.Address])
 		}

@@ -18,11 +18,12 @@ var flows embed.FS
 // Family returns the rules.
 func Family() rule.Family {
 	return rule.Family{
-		Note:  note.Persistent,
-		Name:  "draft-jain-sipping-persistent-conn-reqs: persistent",
-		Flows: flows,
-		Watch: rule.Check{Response: noteRefusal},
-		New:   newMind,
+		Note:    note.Persistent,
+		Name:    "draft-jain-sipping-persistent-conn-reqs: persistent",
+		Flows:   flows,
+		Watch:   rule.Check{Response: noteRefusal},
+		New:     newMind,
+		Evicted: func(mine any) uint64 { return mine.(*mind).evicted },
 		Rules: []rule.Rule{
 			viaFlag, beyondTransaction, beyondDialog, choice, connectsAnew, unfinished, explicitClose, release,
 			dialogOnly, agesOut, bothSigns, required, unlimited, upperBound, counter, retryValue, loop, token, others,
