@@ -22,7 +22,6 @@ func Family() rule.Family {
 		Watch:   rule.Check{Opened: opened, Request: request, Ended: ended, Closed: closed},
 		New:     newMind,
 		Evicted: func(mine any) uint64 { return mine.(*mind).evicted },
-		Evicted: func(mine any) uint64 { return mine.(*mind).evicted },
 		Rules: []rule.Rule{
 			noTLS, flag, originatorDrops, clientCertificate, serverIdentity, otherTarget, otherIdentity, plainTCP,
 			unfinished, afterClose, policy, outlives, anyPort, servers, noCertificate, withKeep,
