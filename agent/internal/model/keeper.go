@@ -16,10 +16,25 @@ type keeper struct {
 	due    event.Time
 	timer  int // the newest one is in force
 	beats  int // sent so far
+	late   bool
+	last   event.Time
 }
 
 // agreement is a promise of keep-alives every so many seconds.
-type agreement struct{ seconds int }
+type agreement struct {
+	seconds int
+	since   event.Time
+}
+
+// overdue says whether one agreement alone wanted a keep-alive before now.
+func (k *keeper) overdue(now event.Time) bool {
+	for a := range k.agreed {
+		if a.since <= k.last && now.Sub(k.last) > time.Duration(a.seconds)*time.Second+2*time.Second {
+			return true
+		}
+	}
+	return false
+}
 
 // keep begins to send keep-alives of p's on l.
 func (l *link) keep(p *party, a *agreement) {
@@ -28,6 +43,7 @@ func (l *link) keep(p *party, a *agreement) {
 		k.agreed = make(map[*agreement]bool)
 	}
 	k.agreed[a] = true
+	a.since = l.w.Now
 	first := l.w.Now.Add(l.pace(k))
 	if k.due <= l.w.Now || first < k.due {
 		l.plan(p, first)
@@ -63,11 +79,17 @@ func (l *link) plan(p *party, at event.Time) {
 			k.due = 0
 			return
 		}
-		if k.beats >= 2 && (l.w.stream() || p.seen()) && l.w.commits("KEEP-09") { // late by half
+		if k.late {
+			if k.overdue(l.w.Now) {
+				l.w.commits("KEEP-09")
+			}
+		} else if k.beats >= 2 && (l.w.stream() || p.seen()) && l.w.cfg.Fault == "KEEP-09" {
+			k.late = true // by half
 			l.plan(p, l.w.Now.Add(l.pace(k)/2))
 			return
 		}
 		k.beats++
+		k.last = l.w.Now
 		l.beat(p)
 		l.plan(p, l.w.Now.Add(l.pace(k)))
 	})

@@ -104,7 +104,7 @@ func (p *party) registered(r *registration) {
 		if r.kept != nil {
 			r.kept.release(p, r.agreed)
 		}
-		r.agreed, r.kept = &agreement{r.seconds}, r.link
+		r.agreed, r.kept = &agreement{seconds: r.seconds}, r.link
 		r.link.keep(p, r.agreed)
 	}
 	w.after(w.between(60*time.Second, 500*time.Second), func() { p.refresh(r, w.chance(20)) })

@@ -14,7 +14,7 @@ func (in *invitation) talk() {
 	in.link.busy++
 	var a *agreement
 	if in.keep >= 0 {
-		a = &agreement{in.keep}
+		a = &agreement{seconds: in.keep}
 		in.link.keep(p, a)
 	}
 	w.middle(in, end)
