@@ -20,10 +20,7 @@ import (
 // endpoint says whether x is a new request, outside dialogs, by the UA that
 // registered with outbound on this flow.
 func endpoint(x *rule.Scene) bool {
-	if x.Verdict != transaction.Fresh || x.Msg.Vias != 1 || len(x.Msg.ToTag) > 0 || x.Conn.Neg == nil {
-		return false
-	}
-	if o := &x.Conn.Neg.Outbound; !o.Agreed || o.By != x.Dir {
+	if x.Verdict != transaction.Fresh || x.Msg.Vias != 1 || len(x.Msg.ToTag) > 0 {
 		return false
 	}
 	for _, b := range x.Bindings.Over(x.Conn) {
@@ -41,11 +38,11 @@ var usesFlow = rule.Rule{
 	Fault:    "UAC doing outbound",
 	Asks:     "A UA sends its other requests over the flow that it has to the same address, port and transport.",
 	Broken:   "A UA opened another connection for a request though its registered flow leads there",
-	Silent:   "UAs elsewhere: a flow that seems open here may have failed there. TLS, where the names in the certificate decide. Other processes, other users, and flows on which a keep-alive had no answer.",
+	Silent:   "UAs elsewhere: a flow that seems open here may have failed there. TLS, where the names in the certificate decide. Other processes, and captures, which name none; other users, and flows on which a keep-alive had no answer.",
 	Check: rule.Check{Request: func(x *rule.Scene) {
 		if x.Dir != event.Out || x.Conn.Sent.N != 1 || x.Bindings.Len() == 0 || x.Verdict != transaction.Fresh ||
 			x.Msg.Vias != 1 || x.Msg.Method == sipparse.MethodRegister || x.Conn.Transport == event.TLS ||
-			x.Conn.Initiator != event.Local {
+			x.Conn.Owner.PID == 0 || x.Conn.Initiator != event.Local {
 			return
 		}
 		for _, b := range x.Bindings.Of(sender(x.Msg)) {
