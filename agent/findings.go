@@ -23,14 +23,7 @@ func (c *Core) findings(r *report.Report) map[uint64][]int {
 	for i, f := range all {
 		r.Findings = append(r.Findings, findingLine(f))
 		of[f.Conn.ID] = append(of[f.Conn.ID], i)
-		switch f.Severity {
-		case rule.Violation:
-			r.Summary.Findings.Violation++
-		case rule.Advice:
-			r.Summary.Findings.Advice++
-		default:
-			r.Summary.Findings.Info++
-		}
+		r.Summary.Findings.Add(f.Severity.String())
 	}
 	return of
 }

@@ -2,12 +2,16 @@
 
 package report
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // Only returns r with the connections that keep accepts. What is counted for
 // each peer is counted again from these; what cannot be (an inferred idle
-// timeout, duplicate pairs, what could be avoided, keep-alives) stays only for peers all of whose connections were
-// kept. r is not to be used any more.
+// timeout, duplicate pairs, what could be avoided, keep-alives) stays only for
+// peers all of whose connections were kept. Findings and actions go with the
+// connection that they were seen on first. r is not to be used any more.
 func Only(r *Report, keep func(*Connection) bool) *Report {
 	dropped := make(map[string]bool)
 	peers := make(map[string]*Peer)
@@ -43,7 +47,29 @@ func Only(r *Report, keep func(*Connection) bool) *Report {
 		}
 	}
 	r.Peers = left
+	r.onlyTheirs()
 	return r
+}
+
+// onlyTheirs drops the findings and actions of connections that are not in the
+// report.
+func (r *Report) onlyTheirs() {
+	lines := make(map[string]*Connection, len(r.Connections))
+	for i := range r.Connections {
+		r.Connections[i].Findings = []int{}
+		lines[r.Connections[i].ID] = &r.Connections[i]
+	}
+	r.Summary.Findings = FindingCounts{}
+	findings := r.Findings[:0]
+	for _, f := range r.Findings {
+		if line := lines[f.Connection]; line != nil {
+			line.Findings = append(line.Findings, len(findings))
+			findings = append(findings, f)
+			r.Summary.Findings.Add(f.Severity)
+		}
+	}
+	r.Findings = findings
+	r.Actions = slices.DeleteFunc(r.Actions, func(a Action) bool { return lines[a.Connection] == nil })
 }
 
 func addressOf(remote string) string {

@@ -46,3 +46,31 @@ func TestOnly(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 }
+
+// TestOnlyFindings: they go with their connection, and are counted again.
+func TestOnlyFindings(t *testing.T) {
+	r := &Report{
+		Connections: []Connection{{ID: "c1", Findings: []int{1}}, {ID: "c2", Findings: []int{0, 2}}},
+		Findings: []Finding{
+			{Rule: "A-01", Connection: "c2", Severity: "violation"},
+			{Rule: "A-02", Connection: "c1", Severity: "violation"},
+			{Rule: "A-03", Connection: "c2", Severity: "advice"},
+			{Rule: "A-04", Connection: "c9", Severity: "info"},
+		},
+		Actions: []Action{{Action: "close", Connection: "c1"}, {Action: "protect", Connection: "c2"}},
+		Summary: Summary{Findings: FindingCounts{Violation: 2, Advice: 1, Info: 1}},
+	}
+	got := Only(r, func(c *Connection) bool { return c.ID == "c2" })
+	if len(got.Findings) != 2 || got.Findings[0].Rule != "A-01" || got.Findings[1].Rule != "A-03" {
+		t.Errorf("findings %+v", got.Findings)
+	}
+	if of := got.Connections[0].Findings; len(of) != 2 || of[0] != 0 || of[1] != 1 {
+		t.Errorf("indexes %v", of)
+	}
+	if got.Summary.Findings != (FindingCounts{Violation: 1, Advice: 1}) {
+		t.Errorf("summary %+v", got.Summary.Findings)
+	}
+	if len(got.Actions) != 1 || got.Actions[0].Action != "protect" {
+		t.Errorf("actions %+v", got.Actions)
+	}
+}

@@ -79,6 +79,18 @@ type FindingCounts struct {
 	Info      int `json:"info"`
 }
 
+// Add counts a finding.
+func (n *FindingCounts) Add(severity string) {
+	switch severity {
+	case "violation":
+		n.Violation++
+	case "advice":
+		n.Advice++
+	default:
+		n.Info++
+	}
+}
+
 // Lost is all that was not seen or not kept, by reason. The first group is
 // counted by the source of the events, the second by the core.
 type Lost struct {
