@@ -9,15 +9,12 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"runtime"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/viaduct-project/viaduct/agent/report"
+	"github.com/viaduct-project/viaduct/internal/testutil"
 )
 
 // patience bounds waits for what should come at once on an idle machine.
@@ -54,12 +51,12 @@ func newLab(t *testing.T) *lab {
 	l := &lab{T: t, a: sideOf(1), b: sideOf(2), programs: make(map[netip.Addr][]string)}
 	l.remove()
 	l.Cleanup(l.remove)
-	ip(t, "", "netns", "add", l.a.netns)
-	ip(t, "", "netns", "add", l.b.netns)
-	ip(t, "", "-n", l.a.netns, "link", "add", "sip0", "type", "veth", "peer", "name", "sip0", "netns", l.b.netns)
+	testutil.IP(t, "", "netns", "add", l.a.netns)
+	testutil.IP(t, "", "netns", "add", l.b.netns)
+	testutil.IP(t, "", "-n", l.a.netns, "link", "add", "sip0", "type", "veth", "peer", "name", "sip0", "netns", l.b.netns)
 	for _, s := range []side{l.a, l.b} {
 		// A default route, since some programs ask for one to find their address.
-		ip(t, fmt.Sprintf("link set lo up\nlink set sip0 up\naddr add %s/30 dev sip0\nroute add default dev sip0\n", s.addr), "-n", s.netns, "-batch", "-")
+		testutil.IP(t, fmt.Sprintf("link set lo up\nlink set sip0 up\naddr add %s/30 dev sip0\nroute add default dev sip0\n", s.addr), "-n", s.netns, "-batch", "-")
 	}
 	return l
 }
@@ -69,15 +66,6 @@ func (l *lab) remove() {
 		if _, err := os.Stat("/run/netns/" + s.netns); err == nil {
 			exec.Command("ip", "netns", "del", s.netns).Run()
 		}
-	}
-}
-
-func ip(t *testing.T, stdin string, args ...string) {
-	t.Helper()
-	cmd := exec.Command("ip", args...)
-	cmd.Stdin = strings.NewReader(stdin)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("ip %s: %v\n%s%s", strings.Join(args, " "), err, stdin, out)
 	}
 }
 
@@ -119,27 +107,10 @@ func (l *lab) until(wait time.Duration, condition func() (wrong string)) {
 }
 
 // in runs f, which must not start goroutines that make sockets, in s's
-// namespace: a socket made there stays there.
+// namespace.
 func (s side) in(t *testing.T, f func()) {
 	t.Helper()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	enter := func(name string) (leave func()) {
-		fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return func() {
-			defer unix.Close(fd)
-			if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
-				panic(err) // all later cases would run in the wrong place
-			}
-		}
-	}
-	back := enter("/proc/thread-self/ns/net")
-	defer back()
-	enter("/run/netns/" + s.netns)()
-	f()
+	testutil.InNamespace(t, s.netns, f)
 }
 
 // far is the first connection that viaduct reports of a socket's owner.

@@ -90,7 +90,7 @@ func relaysTo(l *lab, user string) (fromPhone, fromServer int) {
 	l.Helper()
 	dir, path := l.file("options.xml", strings.ReplaceAll(optionsScenario, "USER", user+"@"+l.b.addr.String()))
 	caller := l.start(l.a, dir, "sipp", "-t", "t1", "-i", l.a.addr.String(), "-p", "5062", "-sf", path, "-nostdin", "-nr", "-m", "1", "-timeout", "30", l.b.addr.String()+":5060")
-	<-caller.done
+	<-caller.Done
 	if code := caller.ProcessState.ExitCode(); code != 0 {
 		l.Fatalf("sipp ended with %d", code)
 	}

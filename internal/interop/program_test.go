@@ -5,74 +5,35 @@
 package interop
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
-	"sync"
-	"syscall"
+
+	"github.com/viaduct-project/viaduct/internal/testutil"
 )
 
-// program is one under test. It is the first of a pid namespace, so that what
-// it has forked ends with it, and it ends with the case.
+// program is one under test.
 type program struct {
-	*exec.Cmd
-	stdin  *os.File
-	output *output
-	done   chan struct{}
-}
-
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
+	*testutil.Program
+	stdin *os.File
 }
 
 // start runs a program on a side, in dir, where it also has its home.
 func (l *lab) start(s side, dir, name string, args ...string) *program {
 	l.Helper()
-	p := &program{Cmd: exec.Command(name, args...), output: new(output), done: make(chan struct{})}
 	in, out, err := os.Pipe()
 	if err != nil {
 		l.Fatal(err)
 	}
-	p.stdin = out
-	p.Stdin, p.Stdout, p.Stderr = in, p.output, p.output
-	p.Dir, p.Env = dir, []string{"HOME=" + dir, "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TERM=dumb"}
-	p.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Cloneflags: syscall.CLONE_NEWPID}
-	s.in(l.T, func() {
-		if err := p.Start(); err != nil {
-			l.Fatal(err)
-		}
-	})
-	in.Close()
+	l.Cleanup(func() { out.Close() })
+	cmd := exec.Command(name, args...)
+	cmd.Stdin, cmd.Dir = in, dir
+	cmd.Env = []string{"HOME=" + dir, "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TERM=dumb"}
 	l.programs[s.addr] = append(l.programs[s.addr], name)
-	go func() {
-		p.Wait()
-		close(p.done)
-	}()
-	l.Cleanup(func() {
-		p.Process.Kill()
-		<-p.done
-		out.Close()
-		if l.Failed() {
-			l.Logf("%s %s:\n%s", name, strings.Join(args, " "), p.output)
-		}
-	})
+	p := &program{testutil.Start(l, s.netns, cmd), out}
+	in.Close()
 	return p
 }
 

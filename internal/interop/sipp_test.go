@@ -37,7 +37,7 @@ func sippCaller(t *testing.T, flag string, disturb func(*flow), args ...string) 
 	p.listen(5060)
 	caller := l.sipp(flag, "uac", append(args, "-m", fmt.Sprint(sippCalls), "-r", "2", p.addr.String()+":5060")...)
 	select {
-	case <-caller.done:
+	case <-caller.Done:
 	case <-time.After(70 * time.Second):
 		l.Fatal("sipp does not end")
 	}

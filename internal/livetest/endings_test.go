@@ -245,7 +245,7 @@ func TestExiting(t *testing.T) {
 	meant.Close()
 	killed := l.a.start(t, "/bin/bash", "-c", fmt.Sprintf("exec 3<>/dev/tcp/%s/%d; cat <&3", server.Addr(), server.Port()))
 	remote := addrOf(accept(t, listener).RemoteAddr())
-	killed.kill()
+	killed.Kill()
 	w.finally(func(r *report.Report) string {
 		for _, tt := range []struct {
 			local, remote netip.AddrPort

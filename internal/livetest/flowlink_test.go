@@ -90,5 +90,5 @@ func (n *namespace) give(t *testing.T, own, others []netip.Addr) {
 	for _, a := range others {
 		batch.WriteString("route add " + a.String() + " dev sip0\n")
 	}
-	ip(t, batch.String(), "-n", n.name, "-batch", "-")
+	testutil.IP(t, batch.String(), "-n", n.name, "-batch", "-")
 }

@@ -8,8 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -91,21 +89,21 @@ func addressed(n int) *link {
 // bare makes the namespaces and the link between them, without addresses.
 func (l *link) bare(t *testing.T) {
 	t.Helper()
-	ip(t, "", "netns", "add", l.a.name)
-	ip(t, "", "netns", "add", l.b.name)
-	ip(t, "", "-n", l.a.name, "link", "add", "sip0", "type", "veth", "peer", "name", "sip0", "netns", l.b.name)
+	testutil.IP(t, "", "netns", "add", l.a.name)
+	testutil.IP(t, "", "netns", "add", l.b.name)
+	testutil.IP(t, "", "-n", l.a.name, "link", "add", "sip0", "type", "veth", "peer", "name", "sip0", "netns", l.b.name)
 }
 
 func (l *link) create(t *testing.T) {
 	t.Helper()
 	l.bare(t)
 	for _, n := range []*namespace{l.a, l.b} {
-		ip(t, fmt.Sprintf("link set lo up\nlink set sip0 up\naddr add %s/29 dev sip0\naddr add %s/64 dev sip0 nodad\n", n.v4, n.v6), "-n", n.name, "-batch", "-")
+		testutil.IP(t, fmt.Sprintf("link set lo up\nlink set sip0 up\naddr add %s/29 dev sip0\naddr add %s/64 dev sip0 nodad\n", n.v4, n.v6), "-n", n.name, "-batch", "-")
 	}
 	nobody := "lladdr 02:00:00:00:00:01 dev sip0"
-	ip(t, fmt.Sprintf("neigh add %s %s\nneigh add %s %s\nroute add %s via %s\nroute add %s via %s\n",
+	testutil.IP(t, fmt.Sprintf("neigh add %s %s\nneigh add %s %s\nroute add %s via %s\nroute add %s via %s\n",
 		l.silent4, nobody, l.silent6, nobody, l.unreachable4, l.b.v4, l.unrch6, l.b.v6), "-n", l.a.name, "-batch", "-")
-	ip(t, fmt.Sprintf("route add unreachable %s\nroute add unreachable %s\n", l.unreachable4, l.unrch6), "-n", l.b.name, "-batch", "-")
+	testutil.IP(t, fmt.Sprintf("route add unreachable %s\nroute add unreachable %s\n", l.unreachable4, l.unrch6), "-n", l.b.name, "-batch", "-")
 	l.b.set(t, "net/ipv4/ip_forward", "1")
 	l.b.set(t, "net/ipv6/conf/all/forwarding", "1")
 	l.a.set(t, "net/ipv4/tcp_syn_retries", "1") // a connect that nobody answers fails in 3 s
@@ -120,15 +118,6 @@ func (l *link) remove() {
 	}
 }
 
-func ip(t *testing.T, stdin string, args ...string) {
-	t.Helper()
-	cmd := exec.Command("ip", args...)
-	cmd.Stdin = strings.NewReader(stdin)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("ip %s: %v\n%s%s", strings.Join(args, " "), err, stdin, out)
-	}
-}
-
 func (n *namespace) set(t *testing.T, sysctl, value string) {
 	t.Helper()
 	n.do(t, func() {
@@ -138,36 +127,14 @@ func (n *namespace) set(t *testing.T, sysctl, value string) {
 	})
 }
 
-// do runs f, which must not start goroutines that make sockets, inside n. A
-// socket made there stays there. The thread goes back afterwards and lives on:
-// its end would be taken for the parent's by the processes it has started.
+// do runs f, which must not start goroutines that make sockets, inside n.
 func (n *namespace) do(t *testing.T, f func()) {
 	t.Helper()
 	if n == nil {
 		f()
 		return
 	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	before, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(before)
-	inside, err := unix.Open("/run/netns/"+n.name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(inside)
-	if err := unix.Setns(inside, unix.CLONE_NEWNET); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := unix.Setns(before, unix.CLONE_NEWNET); err != nil {
-			panic(err) // every later test would run in the wrong place
-		}
-	}()
-	f()
+	testutil.InNamespace(t, n.name, f)
 }
 
 // addr is n's address of a family.

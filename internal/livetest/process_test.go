@@ -3,73 +3,35 @@
 package livetest
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/viaduct-project/viaduct/internal/testutil"
 )
 
 // patience bounds every wait for a condition. It is generous: it decides only
 // how long a test that fails takes.
 const patience = 20 * time.Second
 
-// process is a program under a test. It is the first of a pid namespace of its
-// own, so that whatever it has forked ends with it, and it ends with the test.
-type process struct {
-	*exec.Cmd
-	output output
-	done   chan struct{}
-	err    error // of Wait, once done is closed
-}
+// process is a program under a test.
+type process struct{ *testutil.Program }
 
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
-
-// start runs a program inside n. Its output is logged if the test fails.
+// start runs a program inside n, in a directory of its own.
 func (n *namespace) start(t *testing.T, name string, args ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command(name, args...), done: make(chan struct{})}
-	p.Stdout, p.Stderr = &p.output, &p.output
-	p.Dir = t.TempDir()
-	p.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Cloneflags: syscall.CLONE_NEWPID}
-	n.do(t, func() {
-		if err := p.Start(); err != nil {
-			t.Fatal(err)
-		}
-	})
-	go func() {
-		p.err = p.Cmd.Wait()
-		close(p.done)
-	}()
-	t.Cleanup(func() {
-		p.kill()
-		if t.Failed() {
-			t.Logf("%s %s:\n%s", name, strings.Join(args, " "), &p.output)
-		}
-	})
-	return p
+	cmd := exec.Command(name, args...)
+	cmd.Dir = t.TempDir()
+	where := ""
+	if n != nil {
+		where = n.name
+	}
+	return &process{testutil.Start(t, where, cmd)}
 }
 
 // label is how facts name the program.
@@ -77,22 +39,16 @@ func (p *process) label() string {
 	return fmt.Sprintf("%s/%d", filepath.Base(p.Path), p.Process.Pid)
 }
 
-// kill ends the program and its children at once.
-func (p *process) kill() {
-	p.Process.Kill()
-	<-p.done
-}
-
 // succeed waits until the program has ended, with exit code 0.
 func (p *process) succeed(t *testing.T) {
 	t.Helper()
 	select {
-	case <-p.done:
+	case <-p.Done:
 	case <-time.After(patience):
 		t.Fatalf("%s does not end", p.Path)
 	}
-	if p.err != nil {
-		t.Fatalf("%s: %v", p.Path, p.err)
+	if p.Err != nil {
+		t.Fatalf("%s: %v", p.Path, p.Err)
 	}
 }
 
