@@ -93,7 +93,8 @@ func (conn *connection) cadence(d event.Direction, t event.Time) {
 }
 
 func (c *Core) judgeDefect(conn *connection, d event.Direction, t event.Time, item *sipparse.Item) {
-	c.scene = rule.Scene{Now: t, Conn: &conn.Conn, Dir: d, Item: item}
+	shown := *item // a copy, so that the items of clean streams stay off the heap
+	c.scene = rule.Scene{Now: t, Conn: &conn.Conn, Dir: d, Item: &shown}
 	if conn.streams != nil {
 		c.scene.Inside = conn.streams[index(d)].inside
 	}
