@@ -64,6 +64,7 @@ func (d *decoder) decode(raw []byte) (*event.Event, error) {
 		MidLife:   head.Flags&uint8(programsRecordFlagRECORD_MID_LIFE) != 0,
 		Failed:    head.Flags&uint8(programsRecordFlagRECORD_FAILED) != 0,
 		Lost:      head.Flags&uint8(programsRecordFlagRECORD_LOST) != 0,
+		ByAgent:   head.Flags&uint8(programsRecordFlagRECORD_BY_AGENT) != 0,
 	}
 	d.event.Transport = d.transport(head)
 	if programsRecordKind(head.Kind) == programsRecordKindRECORD_DATA {

@@ -120,6 +120,7 @@ const (
 	programsRecordFlagRECORD_LOST     programsRecordFlag = 4
 	programsRecordFlagRECORD_SPOKE    programsRecordFlag = 8
 	programsRecordFlagRECORD_FAILED   programsRecordFlag = 16
+	programsRecordFlagRECORD_BY_AGENT programsRecordFlag = 32
 )
 
 type programsRecordHead struct {
@@ -189,7 +190,7 @@ type programsSockState struct {
 	TriesIn  uint8
 	TriesOut uint8
 	Exiting  uint8
-	Pad2     uint8
+	ByAgent  uint8
 }
 
 // Names of all BPF objects in the ELF.
@@ -206,6 +207,8 @@ const (
 	programsProgScanFiles         = "scan_files"
 	programsProgScanSockets       = "scan_sockets"
 	programsProgTcpState          = "tcp_state"
+	programsVarEndedSocket        = "ended_socket"
+	programsVarHeldSocket         = "held_socket"
 	programsVarPacketKnowsProcess = "packet_knows_process"
 	programsVarScan               = "scan"
 	programsVarSipPorts           = "sip_ports"
@@ -285,6 +288,8 @@ type programsMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type programsVariableSpecs struct {
+	EndedSocket        *ebpf.VariableSpec `ebpf:"ended_socket"`
+	HeldSocket         *ebpf.VariableSpec `ebpf:"held_socket"`
 	PacketKnowsProcess *ebpf.VariableSpec `ebpf:"packet_knows_process"`
 	Scan               *ebpf.VariableSpec `ebpf:"scan"`
 	SipPorts           *ebpf.VariableSpec `ebpf:"sip_ports"`
@@ -341,6 +346,8 @@ func (m *programsMaps) Close() error {
 //
 // It can be passed to loadProgramsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type programsVariables struct {
+	EndedSocket        *ebpf.Variable `ebpf:"ended_socket"`
+	HeldSocket         *ebpf.Variable `ebpf:"held_socket"`
 	PacketKnowsProcess *ebpf.Variable `ebpf:"packet_knows_process"`
 	Scan               *ebpf.Variable `ebpf:"scan"`
 	SipPorts           *ebpf.Variable `ebpf:"sip_ports"`

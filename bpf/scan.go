@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
 
 	"github.com/viaduct-project/viaduct/internal/event"
 )
@@ -81,7 +82,8 @@ func runIterator(l *link.Iter, record func([]byte) error) error {
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		if err != nil {
+		// The kernel pauses after a million objects that wrote nothing.
+		if err != nil && !errors.Is(err, unix.EAGAIN) {
 			return err
 		}
 	}

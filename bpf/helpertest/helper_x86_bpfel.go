@@ -108,7 +108,7 @@ type helperSockState struct {
 	TriesIn  uint8
 	TriesOut uint8
 	Exiting  uint8
-	Pad2     uint8
+	ByAgent  uint8
 }
 
 // Names of all BPF objects in the ELF.
@@ -121,6 +121,8 @@ const (
 	helperMapRecords            = "records"
 	helperMapSockets            = "sockets"
 	helperProgExamine           = "examine"
+	helperVarEndedSocket        = "ended_socket"
+	helperVarHeldSocket         = "held_socket"
 	helperVarIncoming           = "incoming"
 	helperVarPacketKnowsProcess = "packet_knows_process"
 	helperVarResult             = "result"
@@ -190,6 +192,8 @@ type helperMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type helperVariableSpecs struct {
+	EndedSocket        *ebpf.VariableSpec `ebpf:"ended_socket"`
+	HeldSocket         *ebpf.VariableSpec `ebpf:"held_socket"`
 	Incoming           *ebpf.VariableSpec `ebpf:"incoming"`
 	PacketKnowsProcess *ebpf.VariableSpec `ebpf:"packet_knows_process"`
 	Result             *ebpf.VariableSpec `ebpf:"result"`
@@ -240,6 +244,8 @@ func (m *helperMaps) Close() error {
 //
 // It can be passed to loadHelperObjects or ebpf.CollectionSpec.LoadAndAssign.
 type helperVariables struct {
+	EndedSocket        *ebpf.Variable `ebpf:"ended_socket"`
+	HeldSocket         *ebpf.Variable `ebpf:"held_socket"`
 	Incoming           *ebpf.Variable `ebpf:"incoming"`
 	PacketKnowsProcess *ebpf.Variable `ebpf:"packet_knows_process"`
 	Result             *ebpf.Variable `ebpf:"result"`

@@ -22,6 +22,13 @@ __u8 sip_ports[8192];
 /* The number of the running or last scan; the agent counts it up. */
 __u32 scan;
 
+/*
+ * The cookie of the socket of which the agent holds a duplicate at this moment,
+ * and of the one that it is ending; 0: none.
+ */
+__u64 held_socket;
+__u64 ended_socket;
+
 /* Kernels up to 6.12 forget the bounds of a value whose bytes were swapped. */
 static __always_inline bool is_sip_port(__u32 port)
 {

@@ -5,35 +5,7 @@
 
 #include "maps.h"
 #include "config.h"
-
-/* The two ends of a socket, in record form. */
-struct ends {
-	__u8 local[16];
-	__u8 remote[16];
-	__u16 local_port;
-	__u16 remote_port;
-	__u32 pad;
-};
-
-static __always_inline void map_v4(__u8 to[16], __be32 from)
-{
-	__u32 *words = (__u32 *)to;
-
-	words[0] = 0;
-	words[1] = 0;
-	words[2] = bpf_htonl(0xffff);
-	words[3] = from;
-}
-
-static __always_inline void copy_v6(__u8 to[16], const __u32 from[4])
-{
-	__u32 *words = (__u32 *)to;
-
-	words[0] = from[0];
-	words[1] = from[1];
-	words[2] = from[2];
-	words[3] = from[3];
-}
+#include "ends.h"
 
 static __always_inline __u64 wake_flags(void)
 {
@@ -62,6 +34,8 @@ static __always_inline void fill_head(struct record_head *head, __u8 kind, __u8 
 		head->flags |= RECORD_SPOKE;
 	if (state->role == ROLE_CONNECT && !(state->flags & (SOCK_ESTABLISHED | SOCK_MID_LIFE)))
 		head->flags |= RECORD_FAILED;
+	if (state->by_agent)
+		head->flags |= RECORD_BY_AGENT;
 	head->local_port = ends->local_port;
 	head->remote_port = ends->remote_port;
 	__builtin_memcpy(head->local, ends->local, 16);

@@ -35,7 +35,8 @@ typedef __u8 bool;
 #define ENETUNREACH 101
 #define EHOSTDOWN 112
 
-/* include/net/sock.h, enum sock_flags: a FIN was received. */
+/* include/net/sock.h, enum sock_flags: no process has it; a FIN was received. */
+#define SOCK_DEAD_BIT 0
 #define SOCK_DONE_BIT 1
 
 /* include/linux/sched.h: a kernel thread. */
@@ -132,6 +133,9 @@ struct tcp_sock {
 	__u32 rcv_wup;
 	__u32 rcv_wnd;
 	__u32 snd_nxt;
+	__u32 snd_una;
+	__u32 write_seq;
+	__u32 copied_seq;
 	__u32 srtt_us;
 	__u32 total_retrans;
 };
@@ -160,6 +164,11 @@ struct bpf_iter__task_file {
 	struct task_struct *task;
 	__u32 fd;
 	struct file *file;
+};
+
+struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
+	struct sock_common *sk_common;
 };
 
 struct bpf_iter__bpf_sk_storage_map {

@@ -5,34 +5,18 @@
 
 #include "emit.h"
 
-static __always_inline void ends_of(struct ends *ends, struct sock *sk)
-{
-	if (sk->__sk_common.skc_family == AF_INET6) {
-		/* IPv4 on an IPv6 socket is in mapped form already. */
-		for (int i = 0; i < 4; i++) {
-			((__u32 *)ends->local)[i] = sk->__sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32[i];
-			((__u32 *)ends->remote)[i] = sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32[i];
-		}
-	} else {
-		map_v4(ends->local, sk->__sk_common.skc_rcv_saddr);
-		map_v4(ends->remote, sk->__sk_common.skc_daddr);
-	}
-	ends->local_port = sk->__sk_common.skc_num;
-	ends->remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
-	ends->pad = 0;
-}
-
 /*
  * The current task is the owner on edges that only its own system call can
  * cause, or that a kernel thread makes for it later (MPTCP sends its FINs so).
- * Name and pid are the thread group's: what ps shows.
+ * Name and pid are the thread group's: what ps shows. Not so on a socket of
+ * which the agent holds a duplicate: the call may be the agent's.
  */
 static __always_inline void own_by_current(struct sock_state *state)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
 	__u32 pid = task->tgid;
 
-	if (task->flags & PF_KTHREAD)
+	if (task->flags & PF_KTHREAD || state->cookie == held_socket)
 		return;
 	if (state->owner.pid && state->owner.pid != pid)
 		state->flags |= SOCK_OWNER_NEW;
@@ -81,6 +65,7 @@ static __always_inline void forget(struct sock_state *state)
 	state->flags = 0;
 	state->ending = ENDING_NONE;
 	state->exiting = 0;
+	state->by_agent = 0;
 	state->tries_in = 0;
 	state->tries_out = 0;
 }
@@ -188,6 +173,7 @@ static __always_inline void on_first_fin(struct sock *sk, const struct ends *end
 		return;
 	if (local) {
 		own_by_current(state);
+		state->by_agent = state->cookie == ended_socket;
 		state->exiting = current_exits();
 	}
 	state->ending = local ? ENDING_FIN_LOCAL : ENDING_FIN_REMOTE;
@@ -248,6 +234,7 @@ static __always_inline void on_closed(struct sock *sk, struct ends *ends)
 	if (!state->ending) {
 		state->ending = abrupt_ending(sk->sk_err, state->flags & (SOCK_ESTABLISHED | SOCK_MID_LIFE));
 		state->exiting = state->ending == ENDING_RST_LOCAL && current_exits();
+		state->by_agent = sk->sk_err == ECONNABORTED && state->cookie == ended_socket;
 	}
 	if (state->verdict == VERDICT_SIP || state->verdict == VERDICT_TLS)
 		emit_life(RECORD_CLOSED, DIRECTION_NONE, IPPROTO_TCP, state, ends, sk);

@@ -55,7 +55,7 @@ struct sock_state {
 	__u8 tries_in;
 	__u8 tries_out;
 	__u8 exiting; /* the process was, when it closed */
-	__u8 pad2;
+	__u8 by_agent; /* the agent ended it */
 };
 
 /*

@@ -39,6 +39,7 @@ enum record_flag {
 	RECORD_LOST = 4,     /* bytes of this socket were lost just before */
 	RECORD_SPOKE = 8,    /* payload has been seen on this socket */
 	RECORD_FAILED = 16,  /* the connect never succeeded */
+	RECORD_BY_AGENT = 32, /* the agent ended the connection, for the local side */
 };
 
 enum ending {

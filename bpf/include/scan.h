@@ -23,6 +23,9 @@ static __always_inline void note_holder(struct sock_state *state, struct task_st
 	}
 	if (state->candidate.scan == scan && state->candidate.pid <= pid)
 		return;
+	/* It may be the agent, with its duplicate. The next scan tells. */
+	if (state->cookie == held_socket)
+		return;
 	state->candidate.scan = scan;
 	state->candidate.pid = pid;
 	__builtin_memcpy(state->candidate.comm, task->group_leader->comm, sizeof(state->candidate.comm));

@@ -128,6 +128,7 @@ type Event struct {
 	MidLife   bool // the socket is older than the observation
 	Exiting   bool // HalfClosed, Closed: the local process was exiting when it ended the connection
 	Failed    bool // Closed: the connect never succeeded
+	ByAgent   bool // HalfClosed, Closed: viaduct itself ended the connection; By is Local then
 	Lost      bool // Data: the source lost bytes of this socket just before this event
 	// Sideless: the source does not know which end is this host's, so Local is
 	// only where the initiator stands, or who was seen to send first. Set on

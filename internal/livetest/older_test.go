@@ -22,8 +22,11 @@ import (
 const holderVariable = "VIADUCT_LIVETEST_HOLDER"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(holderVariable) != "" {
-		if err := hold(); err != nil {
+	for variable, run := range map[string]func() error{holderVariable: hold, programVariable: program, handsVariable: lendHands} {
+		if os.Getenv(variable) == "" {
+			continue
+		}
+		if err := run(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
