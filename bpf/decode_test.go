@@ -115,7 +115,7 @@ func TestDecodeTransport(t *testing.T) {
 }
 
 func TestDecodeEnding(t *testing.T) {
-	failed := programsRecordFlagRECORD_FAILED
+	failed, agent := programsRecordFlagRECORD_FAILED, programsRecordFlagRECORD_BY_AGENT
 	for _, test := range []struct {
 		ending programsEnding
 		flags  programsRecordFlag
@@ -125,6 +125,8 @@ func TestDecodeEnding(t *testing.T) {
 		{programsEndingENDING_FIN_LOCAL, 0, event.Local, event.FIN},
 		{programsEndingENDING_FIN_REMOTE, 0, event.Remote, event.FIN},
 		{programsEndingENDING_RST_LOCAL, 0, event.Local, event.RST},
+		{programsEndingENDING_FIN_LOCAL, agent, event.Local, event.FIN},
+		{programsEndingENDING_RST_LOCAL, agent, event.Local, event.RST},
 		{programsEndingENDING_RST_REMOTE, 0, event.Remote, event.RST},
 		{programsEndingENDING_TIMEOUT, 0, event.Local, event.Timeout},
 		{programsEndingENDING_TIMEOUT, failed, event.Unknown, event.Timeout},
@@ -138,8 +140,8 @@ func TestDecodeEnding(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e.By != test.by || e.How != test.how || e.Failed != (test.flags == failed) {
-			t.Errorf("ending %d, flags %d: by %v how %v failed %v", test.ending, test.flags, e.By, e.How, e.Failed)
+		if e.By != test.by || e.How != test.how || e.Failed != (test.flags == failed) || e.ByAgent != (test.flags == agent) {
+			t.Errorf("ending %d, flags %d: by %v how %v failed %v by agent %v", test.ending, test.flags, e.By, e.How, e.Failed, e.ByAgent)
 		}
 	}
 }
