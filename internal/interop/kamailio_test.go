@@ -89,6 +89,13 @@ func TestKamailioVia(t *testing.T) {
 	f = p.dial(server)
 	f.send(string(request("OPTIONS", "sip:probe@example.com", "ptcp", f.local, "")))
 	end := p.await(patience, 1, "end", f.on(is(ended, aborted)))
+	f.conn.Close()
+	l.until(patience, func() string {
+		if c := l.far(f.local); c == nil || c.Close == nil || c.Close.By != "remote" || c.PendingTransactions+c.Close.PendingTransactions != 1 {
+			return "viaduct has not seen Kamailio close on a request"
+		}
+		return ""
+	})
 	l.proves("K5", len(p.all(f.on(is(sip)))) == 0, "PTCP: %s, %d answers", end.kind, len(p.all(f.on(is(sip)))))
 }
 
