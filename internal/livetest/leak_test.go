@@ -13,6 +13,7 @@ import (
 
 	"github.com/viaduct-project/viaduct/agent"
 	"github.com/viaduct-project/viaduct/agent/report"
+	"github.com/viaduct-project/viaduct/agent/transaction"
 	"github.com/viaduct-project/viaduct/bpf"
 	"github.com/viaduct-project/viaduct/internal/event"
 	"github.com/viaduct-project/viaduct/internal/live"
@@ -37,11 +38,12 @@ func TestLeak(t *testing.T) {
 	began := w.tables()
 	inside(func() { flood(t, l.a) })
 
-	until(t, func() string {
+	// A request that nobody answers is waited for, its connection gone or not.
+	untilWithin(t, patience+transaction.Timeout, func() string {
 		var wrongs []string
 		for name, n := range w.tables() {
 			switch {
-			case name == "Peers": // history: one for each address, bounded
+			case name == "Peers" || name == "Findings": // history: bounded
 			case name == "Closed" && n != leakClosedKept:
 				wrongs = append(wrongs, fmt.Sprintf("%d closed connections kept, want %d", n, leakClosedKept))
 			case name != "Closed" && n != began[name]:

@@ -55,14 +55,20 @@ func (p *process) succeed(t *testing.T) {
 // until waits for a condition; what says what was wrong with it last.
 func until(t *testing.T, condition func() (wrong string)) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	untilWithin(t, patience, condition)
+}
+
+// untilWithin is until for what takes its time.
+func untilWithin(t *testing.T, limit time.Duration, condition func() (wrong string)) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
 	for {
 		wrong := condition()
 		if wrong == "" {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("after %v still: %s", patience, wrong)
+			t.Fatalf("after %v still: %s", limit, wrong)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
