@@ -24,7 +24,7 @@ check: lint ## quick checks without root: vet, staticcheck, unit tests
 setup: ## install what the tests need (Debian, root)
 	scripts/setup.sh
 
-generate: ## rebuild the BPF objects with the pinned compiler
+generate: ## rebuild the BPF objects with the pinned compiler, and docs/rules.md
 	scripts/generate.sh
 
 check-generated: ## prove that the committed BPF objects are current

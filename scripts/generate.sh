@@ -15,3 +15,5 @@ if ! grep -q "LIBBPF_MINOR_VERSION $minor\$" /usr/include/bpf/libbpf_version.h 2
 	exit 1
 fi
 BPF_CLANG=$CLANG BPF_STRIP=$STRIP go generate ./bpf/...
+
+go run ./cmd/viaduct rules --format markdown > docs/rules.md
