@@ -14,9 +14,17 @@
 //     programs.
 //   - iter/bpf_sk_storage_map: the sockets still there, with their figures.
 //
-// All state lives in socket-local storage, which the kernel frees with the
-// socket. Links and maps go with the process: when it dies, the host is as it
-// was before.
+// And of the limiter, an object of its own that is loaded for policies with
+// limits only:
+//
+//   - cgroup_skb/ingress: a SYN, or the last ACK of a handshake, to a listener.
+//   - cgroup/connect4 and /connect6: connect() of a local process.
+//   - tp_btf/inet_sock_set_state: how many connections there are, by socket.
+//   - iter/task_file, iter/bpf_sk_storage_map, iter/bpf_map_elem: the recount.
+//
+// All state of a connection lives in socket-local storage, which the kernel
+// frees with the socket. Links and maps go with the process: when it dies, the
+// host is as it was before.
 //
 // The trap: a connection is a socket, not a pair of addresses. Where both ends
 // live on one host there are two, and each packet is seen twice.

@@ -2,9 +2,9 @@
 # Proves that the committed BPF objects and docs/rules.md are what the sources give.
 set -eu
 cd "$(dirname "$0")/.."
-before=$(cat bpf/programs_*_bpfel.* bpf/helpertest/helper_*_bpfel.* bpf/reach/programs_*_bpfel.* docs/rules.md | sha256sum)
+before=$(cat bpf/*_bpfel.* bpf/*/*_bpfel.* docs/rules.md | sha256sum)
 scripts/generate.sh
-after=$(cat bpf/programs_*_bpfel.* bpf/helpertest/helper_*_bpfel.* bpf/reach/programs_*_bpfel.* docs/rules.md | sha256sum)
+after=$(cat bpf/*_bpfel.* bpf/*/*_bpfel.* docs/rules.md | sha256sum)
 if [ "$before" != "$after" ]; then
 	echo "check-generated: what is generated (the objects in bpf/, docs/rules.md) is not what the sources give; run make generate and commit the result" >&2
 	exit 1

@@ -3,7 +3,7 @@
 #ifndef VIADUCT_PACKET_H
 #define VIADUCT_PACKET_H
 
-#include "emit.h"
+#include "ends.h"
 
 /* Extension headers followed; more than this has no honest sender. */
 #define IPV6_EXTENSIONS_MAX 6

@@ -3,6 +3,7 @@
 #ifndef VIADUCT_PAYLOAD_H
 #define VIADUCT_PAYLOAD_H
 
+#include "emit.h"
 #include "packet.h"
 
 /*

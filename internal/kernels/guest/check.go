@@ -58,6 +58,7 @@ func (l *log) check() {
 	l.step("last records", func() error { return errors.Join(<-ended, w.Finish()) })
 	l.Report = w.Report()
 	l.step("detach", w.Close)
+	l.step("limits", l.limits)
 }
 
 func both(f, g func() error) func() error {
