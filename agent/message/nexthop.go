@@ -2,7 +2,12 @@
 
 package message
 
-import "github.com/viaduct-project/viaduct/sipparse"
+import (
+	"bytes"
+	"net/netip"
+
+	"github.com/viaduct-project/viaduct/sipparse"
+)
 
 // NextHop is the URI that the sender of the request with the given head had to
 // resolve: that of the first Route, else the Request-URI (RFC 3261 section
@@ -27,6 +32,35 @@ func NextHop(head []byte) (uri sipparse.URIParts, ok bool) {
 	}
 	sipparse.ParseURI(start.URI, &uri)
 	return uri, len(uri.Host) > 0
+}
+
+// HopIs says whether the next hop of the request with the given head is written
+// as the address and port of at, so that nothing had to be resolved. A URI
+// without a port has the default one, secure says of which.
+func HopIs(head []byte, at netip.AddrPort, secure bool) bool {
+	hop, ok := NextHop(head)
+	if !ok {
+		return false
+	}
+	host, port := hop.Host, hop.Port
+	if len(hop.MAddr) > 0 {
+		host = hop.MAddr // RFC 3263 section 4
+	}
+	if !hop.HasPort {
+		port = defaultPort(secure)
+	}
+	if port != at.Port() {
+		return false
+	}
+	addr, err := netip.ParseAddr(string(bytes.Trim(host, "[]"))) // maddr keeps its brackets
+	return err == nil && addr.Unmap() == at.Addr()
+}
+
+func defaultPort(secure bool) uint16 {
+	if secure {
+		return 5061
+	}
+	return 5060
 }
 
 // FromHost is the host of the URI in From, nil if there is none.

@@ -32,7 +32,7 @@ var plainTCP = rule.Rule{
 	Fault:    "acceptor",
 	Asks:     "A connection without TLS proves nobody's identity, so new requests go on it in one direction only.",
 	Broken:   "New requests go both ways on a connection without TLS, and nothing allows it",
-	Silent:   "Requests within a dialog, outbound flows, offers of persistent, connections that were not seen whole, and the profile nat. A host with several domains is judged by AL-29.",
+	Silent:   "Requests within a dialog, requests whose next hop is written as the very address and port at the other end, as a Contact that was learned from rport is; outbound flows, offers of persistent, connections that were not seen whole, and the profile nat. A host with several domains is judged by AL-29.",
 	Check:    rule.Check{Request: bothWays},
 }
 
@@ -118,12 +118,14 @@ func unagreed(x *rule.Scene) bool {
 	return c.Transport == event.TCP && back(x) && !x.Profile.NAT && c.Whole() && !flowAgreed(c)
 }
 
+// bothWays leaves out what goes to the other end by its own address and port:
+// by these RFC 3261 section 18 has an accepted connection found.
 func bothWays(x *rule.Scene) {
 	if !unagreed(x) || len(x.Profile.Domains) > 1 && x.Writer() == event.Local {
 		return
 	}
 	forth := requestsOf(x.Conn, x.Conn.Initiator)
-	if forth.N > 0 && !forth.InDialog {
+	if forth.N > 0 && !forth.InDialog && !message.HopIs(x.Msg.Head, x.Conn.Address(x.Reader()), false) {
 		x.Raise(x.Writer(), "%s came back after %s", x.Msg.Label(), forth.First)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/viaduct-project/viaduct/agent/class"
 	"github.com/viaduct-project/viaduct/agent/fact"
+	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/agent/transaction"
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -32,7 +33,7 @@ var unasked = rule.Rule{
 	Fault:    "acceptor",
 	Asks:     "A connection carries requests both ways only if the side that opened it asked for that.",
 	Broken:   "The acceptor sends new requests back though nobody asked for it",
-	Silent:   "Requests within a dialog; after a registration over TLS, alias, outbound or persistent; connections that were not seen whole; and the profile nat. Without TLS, where requests go both ways, AL-08 judges.",
+	Silent:   "Requests within a dialog; requests whose next hop is written as the very address and port at the other end; after a registration over TLS, alias, outbound or persistent; connections that were not seen whole; and the profile nat. Without TLS, where requests go both ways, AL-08 judges.",
 	Check:    rule.Check{Request: backUnasked},
 }
 
@@ -83,6 +84,9 @@ func backUnasked(x *rule.Scene) {
 	if c.Transport == event.TLS && c.Registered.Method == sipparse.MethodRegister ||
 		c.Transport != event.TLS && forth.N > 0 && !forth.InDialog {
 		return
+	}
+	if message.HopIs(x.Msg.Head, c.Address(x.Reader()), c.Transport == event.TLS) {
+		return // RFC 3261 section 18 has the connection found by these
 	}
 	x.Raise(x.Writer(), "%s on a connection that the other side opened", x.Msg.Label())
 }
