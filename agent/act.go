@@ -95,19 +95,8 @@ func (c *Core) Still(w *rule.Wish, now event.Time) error {
 	return nil
 }
 
-// Acting notes that w is about to be done: an end of the connection that
-// follows is viaduct's.
-func (c *Core) Acting(w *rule.Wish) {
-	if w.Action == rule.Close {
-		w.Conn.ByAgent = true
-	}
-}
-
 // Acted tells what became of w.
 func (c *Core) Acted(w *rule.Wish, o Outcome, reason string, now event.Time) {
-	if w.Action == rule.Close && o != Done && w.Conn.Open() {
-		w.Conn.ByAgent = false
-	}
 	c.counters.Actions[w.Action][w.Mode][o]++
 	k := actKey{w.Action, w.Conn.ID, w.Mode, o}
 	if line := c.acts.lines[k]; line != nil {

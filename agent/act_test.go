@@ -70,8 +70,8 @@ func TestIdleIsClosed(t *testing.T) {
 				return
 			}
 			w := &todo[0]
-			c.Acting(w)
 			conn.FIN(event.Out)
+			s.Last().ByAgent = true
 			conn.Close(event.Local, event.FIN)
 			c.Acted(w, Done, w.Reason, s.Now)
 			drive(c, s, time.Second)
@@ -151,8 +151,7 @@ func TestBudget(t *testing.T) {
 				t.Errorf("connection %d a second time", todo[i].Conn.ID)
 			}
 			done[todo[i].Conn.ID] = true
-			c.Acting(&todo[i])
-			e := event.Event{Kind: event.Closed, Transport: event.TCP, Socket: todo[i].Conn.Socket, Remote: todo[i].Conn.Remote, Time: s.Now, By: event.Local, How: event.FIN}
+			e := event.Event{Kind: event.Closed, Transport: event.TCP, Socket: todo[i].Conn.Socket, Remote: todo[i].Conn.Remote, Time: s.Now, By: event.Local, How: event.FIN, ByAgent: true}
 			c.Handle(&e)
 			c.Acted(&todo[i], Done, "", s.Now)
 		}

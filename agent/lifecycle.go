@@ -122,6 +122,7 @@ func (c *Core) halfClosed(e *event.Event) {
 func (c *Core) ended(conn *connection, e *event.Event, by event.Side, how event.How) {
 	t := e.Time
 	conn.EndedAt, conn.By, conn.How = t, by, how
+	conn.ByAgent = e.ByAgent
 	conn.Exiting = by == event.Local && (e.Exiting || c.listeners.Stopping(conn.Owner.PID, t))
 	conn.Pending = int32(conn.tx.Pending(t))
 	conn.Idle = conn.silence(t)

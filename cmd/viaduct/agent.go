@@ -85,7 +85,7 @@ func (c *agentCommand) watch(env *environment, probes bpf.Options) (err error) {
 		return err
 	}
 	probes.Ports = c.ports(started)
-	w, err = live.Start(live.Options{Probes: probes, Core: agent.Config{Policy: started}})
+	w, err = live.Start(live.Options{Probes: probes, Core: agent.Config{Policy: started}, Acted: logAction(log)})
 	if err != nil {
 		return err
 	}

@@ -57,6 +57,7 @@ func (c *auditCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
+	p = watched(p)
 	probes.Ports = c.ports(p)
 	out, err := c.open(env)
 	if err != nil {

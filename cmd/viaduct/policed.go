@@ -3,15 +3,18 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 
 	"github.com/prometheus/exporter-toolkit/web"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/viaduct-project/viaduct/agent/policy"
 	"github.com/viaduct-project/viaduct/exporter"
+	"github.com/viaduct-project/viaduct/internal/live"
 	"github.com/viaduct-project/viaduct/internal/policyfile"
 	"github.com/viaduct-project/viaduct/internal/reload"
 )
@@ -55,6 +58,29 @@ func (f policyFlag) keep(log *slog.Logger, use func(*policy.Policy)) (*reload.Fi
 		return nil, fmt.Errorf("--policy: %w", err)
 	}
 	return file, nil
+}
+
+// logAction writes a line for each action that was enforced.
+func logAction(log *slog.Logger) func(live.Action) {
+	return func(a live.Action) {
+		level := slog.LevelInfo
+		if a.Outcome == "failed" {
+			level = slog.LevelError
+		}
+		log.Log(context.Background(), level, "Acted", "action", a.Action, "local", a.Local, "remote", a.Remote, "outcome", a.Outcome, "reason", a.Reason)
+	}
+}
+
+// watched is p for a command that only looks: what would be enforced is shown.
+func watched(p *policy.Policy) *policy.Policy {
+	looking := *p
+	looking.Peers = slices.Clone(p.Peers)
+	for i := range looking.Peers {
+		looking.Peers[i].Enforce = min(looking.Peers[i].Enforce, policy.DryRun)
+	}
+	looking.Fallback.Enforce = min(looking.Fallback.Enforce, policy.DryRun)
+	looking.Compile()
+	return &looking
 }
 
 func policySample(file *reload.File) exporter.Policy {

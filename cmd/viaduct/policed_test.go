@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/viaduct-project/viaduct/agent/policy"
 	"github.com/viaduct-project/viaduct/internal/testutil"
 )
 
@@ -73,5 +74,17 @@ func TestAuthenticates(t *testing.T) {
 		if got, err := authenticates(name); err != nil || got != tt.want {
 			t.Errorf("%q: %t, %v", tt.text, got, err)
 		}
+	}
+}
+
+// TestWatched: an audit only looks, whatever the policy says.
+func TestWatched(t *testing.T) {
+	p := &policy.Policy{Peers: []policy.Peer{{Name: "a", Enforce: policy.Enforce}, {Name: "b", Enforce: policy.Observe}}, Fallback: policy.Peer{Enforce: policy.Enforce}}
+	w := watched(p)
+	if w.Peers[0].Enforce != policy.DryRun || w.Peers[1].Enforce != policy.Observe || w.Fallback.Enforce != policy.DryRun {
+		t.Errorf("%+v", w)
+	}
+	if p.Peers[0].Enforce != policy.Enforce {
+		t.Error("the policy itself was changed")
 	}
 }

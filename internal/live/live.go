@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -39,6 +40,17 @@ const (
 type Options struct {
 	Probes bpf.Options
 	Core   agent.Config
+	// Acted, if set, is told of each action that was enforced. It is called
+	// from a goroutine of its own.
+	Acted func(Action)
+}
+
+// Action is what was done to a connection, or not.
+type Action struct {
+	Action        string
+	Local, Remote netip.AddrPort
+	Outcome       string
+	Reason        string
 }
 
 // Watch is a running observation of this host. Its methods may be called from
@@ -47,6 +59,8 @@ type Watch struct {
 	probes  *bpf.Probes
 	scans   scanner
 	scanned atomic.Bool
+	acts    enforcer
+	acted   func(Action)
 
 	mu   sync.Mutex // guards core
 	core *agent.Core
@@ -61,7 +75,8 @@ func Start(o Options) (*Watch, error) {
 	}
 	o.Core.Source = "live"
 	o.Core.Started = probes.Now()
-	w := &Watch{probes: probes, core: agent.New(o.Core)}
+	w := &Watch{probes: probes, core: agent.New(o.Core), acted: o.Acted}
+	w.acts.w = w
 	w.scans = newScanner(w)
 	return w, nil
 }
@@ -84,6 +99,7 @@ func (w *Watch) Run(ctx context.Context) error {
 			if err := w.tick(); err != nil {
 				return err
 			}
+			w.acts.step()
 		}
 	}
 	return nil
@@ -191,6 +207,7 @@ func (w *Watch) Totals() Totals {
 // Close detaches the probes; Run returns.
 func (w *Watch) Close() error {
 	w.scans.wait()
+	w.acts.release()
 	if err := w.probes.Close(); err != nil && !errors.Is(err, bpf.ErrClosed) {
 		return fmt.Errorf("detach: %w", err)
 	}
