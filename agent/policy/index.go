@@ -20,7 +20,7 @@ type index struct {
 
 // Compile makes the policy ready for Of.
 func (p *Policy) Compile() {
-	p.index = index{}
+	p.index = new(index)
 	for i := range p.Peers {
 		p.index.sentBy = p.index.sentBy || len(p.Peers[i].Match.SentBy) > 0
 	}

@@ -21,7 +21,7 @@ type Policy struct {
 	Ports    []uint16 // that carry SIP for sure
 	Peers    []Peer   // in the order of the file; the first that matches wins
 	Fallback Peer     // Other
-	index    index
+	index    *index
 }
 
 // Peer is one row.
