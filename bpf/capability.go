@@ -20,7 +20,7 @@ var capabilities = []struct {
 	{bit: unix.CAP_BPF, name: "CAP_BPF", use: "load programs and make maps"},
 	{bit: unix.CAP_PERFMON, name: "CAP_PERFMON", use: "read kernel structures"},
 	{bit: unix.CAP_NET_ADMIN, name: "CAP_NET_ADMIN", use: "attach packet programs to the cgroup"},
-	{bit: unix.CAP_SYS_PTRACE, name: "CAP_SYS_PTRACE", use: "duplicate other processes' sockets, to close them or send keep-alives", optional: true},
+	{bit: unix.CAP_SYS_PTRACE, name: "CAP_SYS_PTRACE", use: "duplicate other processes' sockets, to close them gently, or protect them in other network namespaces", optional: true},
 }
 
 func needed() []string {
@@ -41,6 +41,12 @@ func effective() (uint64, error) {
 		return 0, fmt.Errorf("read this process's capabilities: %w", err)
 	}
 	return uint64(data[0].Effective) | uint64(data[1].Effective)<<32, nil
+}
+
+// Holds says whether this process has a capability, one of unix.CAP_*.
+func Holds(bit int) bool {
+	set, err := effective()
+	return err == nil && has(set, bit)
 }
 
 func has(set uint64, bit int) bool {

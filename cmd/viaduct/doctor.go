@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/viaduct-project/viaduct/bpf"
+	"github.com/viaduct-project/viaduct/internal/act"
 	"github.com/viaduct-project/viaduct/internal/live"
 )
 
@@ -17,7 +19,7 @@ type doctorCommand struct {
 }
 
 func (c doctorCommand) Run(env *environment) error {
-	features := append(bpf.Diagnose(), notBuilt()...)
+	features := slices.Concat(bpf.Diagnose(), act.Diagnose(), notBuilt())
 	var err error
 	if c.Format == "json" {
 		enc := json.NewEncoder(env.stdout)

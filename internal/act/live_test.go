@@ -5,8 +5,6 @@ package act
 import (
 	"errors"
 	"net"
-	"net/netip"
-	"os"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -33,16 +31,7 @@ func connection(t *testing.T) (peer, held *net.TCPConn, target Target) {
 	}
 	t.Cleanup(func() { dialed.Close(); accepted.Close() })
 	peer, held = dialed.(*net.TCPConn), accepted.(*net.TCPConn)
-	raw, err := held.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	target = Target{
-		PID: uint32(os.Getpid()), Local: netip.MustParseAddrPort(held.LocalAddr().String()), Remote: netip.MustParseAddrPort(held.RemoteAddr().String()),
-	}
-	raw.Control(func(fd uintptr) {
-		target.Socket, err = unix.GetsockoptUint64(int(fd), unix.SOL_SOCKET, unix.SO_COOKIE)
-	})
+	target, err = targetOf(held)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ var rules = []rule{
 		reason: "the kernel side knows nothing of SIP's meaning"},
 	{of: "bpf/reach", only: []string{"github.com/cilium/ebpf", "golang.org/x/sys/unix"},
 		reason: "the kernel side knows nothing of why"},
-	{of: "internal/act", only: []string{module + "bpf/reach", "golang.org/x/sys/unix"},
+	{of: "internal/act", only: []string{module + "bpf", "golang.org/x/sys/unix"},
 		reason: "hands know nothing of policy"},
 	{of: "exporter", never: []string{module + "bpf", module + "internal/live", "github.com/cilium/ebpf"},
 		reason: "the exporter turns snapshots into metrics, wherever they come from"},
