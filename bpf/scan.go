@@ -66,6 +66,11 @@ func runIterator(l *link.Iter, record func([]byte) error) error {
 		return err
 	}
 	defer r.Close()
+	return readRecords(r, record)
+}
+
+// readRecords cuts what an iterator writes into records.
+func readRecords(r io.Reader, record func([]byte) error) error {
 	buffer := make([]byte, 64*unsafe.Sizeof(programsLifeRecord{}))
 	size := int(unsafe.Sizeof(programsLifeRecord{}))
 	have := 0

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -24,14 +25,31 @@ func TestKernels(t *testing.T) {
 			r := boot(t, name, initramfs, "check", "then", "/bin/viaduct", "doctor")
 			compare(t, r)
 			if len(r.Runs) != 1 || r.Runs[0].Exit != 0 {
-				t.Errorf("viaduct doctor: %+v, want exit code 0", r.Runs)
+				t.Fatalf("viaduct doctor: %+v, want exit code 0", r.Runs)
 			}
+			acts(t, name, r.Runs[0].Stdout)
 		})
 	}
 	t.Run("v5.10", func(t *testing.T) {
 		t.Parallel()
 		refused(t, boot(t, "v5.10", initramfs, "/bin/viaduct", "doctor", "then", "/bin/viaduct", "audit", "--for", "1s"))
 	})
+}
+
+// acts wants of the doctor, who tries it on connections of his own, that they
+// can be closed and protected. Only 6.5 brought bpf_sock_destroy; without it, hard
+// closing needs a part of the kernel that is a module, which the guest has not.
+func acts(t *testing.T, kernel, doctor string) {
+	t.Helper()
+	hard := `(?m)^close-hard +there +bpf_sock_destroy, in every network namespace$`
+	if strings.HasPrefix(kernel, "v6.1") && !strings.HasPrefix(kernel, "v6.12") {
+		hard = `(?m)^close-hard +missing .*neither bpf_sock_destroy \(6\.5\) nor CONFIG_INET_DIAG_DESTROY`
+	}
+	for _, want := range []string{`(?m)^close-gently +there `, hard, `(?m)^protect +there +bpf_setsockopt; `} {
+		if !regexp.MustCompile(want).MatchString(doctor) {
+			t.Errorf("the doctor does not say %s:\n%s", want, doctor)
+		}
+	}
 }
 
 // refused wants what a user of a kernel that is too old must see: one sentence

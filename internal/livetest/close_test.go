@@ -186,8 +186,10 @@ func TestClosesAreOwn(t *testing.T) {
 		gentle.peerSees("EOF")
 		gentle.peer.Close()
 		h.close(hard.target, true, agree, act.Outcome{Result: act.Done})
-		h.close(own.target, false, func() error { return errors.New("no") }, skips(act.Busy))
-		own.kill()
+		h.close(own.target, false, func() error { // it closes while our duplicate keeps it open
+			own.order("close")
+			return errors.Join(errors.New("no"), probes.Scan(func(*event.Event) {}))
+		}, skips(act.Busy))
 		own.peerSees("EOF")
 		own.peer.Close()
 		type end struct {

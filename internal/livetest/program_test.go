@@ -164,6 +164,8 @@ func obey(c *net.TCPConn, order string) string {
 			return "ok"
 		}
 		return "not stopped"
+	case verb == "close":
+		err = c.Close()
 	case verb == "undo":
 		err = c.SetKeepAlive(false)
 	case verb == "options":
