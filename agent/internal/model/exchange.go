@@ -44,6 +44,7 @@ func (r *request) send(arrived func()) {
 		last := i == len(at)-1
 		w.after(d, func() {
 			if last || r.from.seen() {
+				r.ask()
 				r.link.put(r.from, text)
 			}
 			if last {
@@ -90,7 +91,23 @@ func (r *request) tag() string {
 // reply sends a response over the request's connection.
 func (r *request) reply(text string) { r.link.put(r.from.peer, text) }
 
+// ask notes that the request is seen, and told that it has its final response.
+func (r *request) ask() {
+	if !r.asked {
+		r.asked = true
+		r.link.asked++
+	}
+}
+
+func (r *request) told() {
+	if r.asked {
+		r.asked = false
+		r.link.asked--
+	}
+}
+
 func (r *request) settled(done func()) {
+	r.told()
 	r.link.busy--
 	if done != nil {
 		done()

@@ -135,6 +135,7 @@ func (in *invitation) final(text string, acked func(again bool)) {
 		w.after(d, func() {
 			if last || w.stream() || in.from.peer.seen() {
 				in.reply(text)
+				in.told()
 			}
 			if last || w.stream() {
 				w.after(w.between(time.Millisecond, 200*time.Millisecond), func() { acked(i > 0 && w.stream()) })

@@ -18,7 +18,11 @@ func (w *World) live(p *party) {
 	}
 	var act func()
 	act = func() {
-		w.after(w.between(100*time.Millisecond, 40*time.Second), act)
+		pause := 40 * time.Second
+		if w.cfg.Idle {
+			pause = 10 * time.Minute
+		}
+		w.after(w.between(100*time.Millisecond, pause), act)
 		switch n := w.rng.IntN(100); {
 		case n < 60:
 			p.invite()

@@ -20,6 +20,7 @@ type link struct {
 	last   event.Time // message
 	busy   int        // transactions and dialogs that use it
 	kept   bool       // promised to be kept
+	asked  int        // requests that were seen and have no final response
 	beats  [2]keeper  // by index of the sender
 }
 
@@ -55,6 +56,7 @@ func (p *party) connect() *link {
 	l.conn.Transport = w.cfg.Transport
 	l.conn.SeqIn, l.conn.SeqOut = w.rng.Uint32(), w.rng.Uint32()
 	l.conn.Open()
+	w.links[l.conn.Socket] = l
 	w.flush()
 	l.watch()
 	return l
@@ -63,6 +65,9 @@ func (p *party) connect() *link {
 // watch closes the connection once it has been of no use for a while: never
 // before 64*T1 have passed since the last message (RFC 3261 section 18).
 func (l *link) watch() {
+	if l.w.cfg.Idle {
+		return
+	}
 	l.w.after(l.w.between(33*time.Second, 90*time.Second), func() {
 		switch {
 		case !l.open:
@@ -79,6 +84,7 @@ func (l *link) watch() {
 // close ends the connection by a FIN of p, which the other answers.
 func (l *link) close(p *party) {
 	l.open = false
+	delete(l.w.links, l.conn.Socket)
 	l.conn.FIN(p.dir)
 	l.w.flush()
 	l.w.after(time.Millisecond, func() {
@@ -117,4 +123,20 @@ func (l *link) protocol() string {
 		return "TLS"
 	}
 	return "TCP"
+}
+
+// End has the connection closed by the observer, and returns why that is wrong,
+// if it is.
+func (w *World) End(socket uint64) string {
+	l := w.links[socket]
+	switch {
+	case l == nil:
+		return "there is no such connection"
+	case l.asked > 0:
+		return "a transaction is pending"
+	case w.Now.Sub(l.last) < 32*time.Second:
+		return "the last message was " + w.Now.Sub(l.last).String() + " ago"
+	}
+	l.close(w.parties[0])
+	return ""
 }

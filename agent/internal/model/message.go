@@ -45,6 +45,7 @@ type request struct {
 	lines  []string
 	body   string
 	gap    time.Duration // to the next copy, once sent
+	asked  bool          // it was seen, and no final response
 }
 
 // ask makes a request of p within c.

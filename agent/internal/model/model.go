@@ -24,6 +24,7 @@ type Config struct {
 	Seed      uint64
 	Transport event.Transport
 	Fault     string // a rule's ID, or "" for none
+	Idle      bool   // long pauses, and connections that nobody closes
 }
 
 // World is the two entities, the time, and what happens next.
@@ -39,7 +40,8 @@ type World struct {
 	next    agenda
 	ties    int
 	parties [2]*party
-	flow    *link // UDP
+	flow    *link            // UDP
+	links   map[uint64]*link // streams, by socket
 	serial  int
 }
 
@@ -79,7 +81,7 @@ func (a *agenda) Pop() any {
 
 // New returns a world whose events go to emit.
 func New(cfg Config, emit func(*event.Event)) *World {
-	w := &World{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 1)), script: script.New(), emit: emit}
+	w := &World{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 1)), script: script.New(), emit: emit, links: make(map[uint64]*link)}
 	w.Now = w.script.Now
 	port := uint16(5060)
 	if cfg.Transport == event.TLS {
