@@ -22,9 +22,16 @@ type policyCheck struct {
 }
 
 func (c policyCheck) Run(env *environment) error {
-	p, err := readPolicy(c.File)
+	text, err := os.ReadFile(c.File)
+	if err != nil {
+		return fmt.Errorf("read the policy: %w", err)
+	}
+	p, warnings, err := policyfile.Check(c.File, text)
 	if err != nil {
 		return err
+	}
+	for _, w := range warnings {
+		fmt.Fprintf(env.stderr, "%v (warning)\n", w)
 	}
 	modes := make(map[policy.Mode]int)
 	for i := range p.Peers {

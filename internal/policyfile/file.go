@@ -43,9 +43,16 @@ func (p *Problem) Error() string {
 // Parse reads a file, whose name is for its errors. The error joins all
 // [Problem]s, in the order of their lines.
 func Parse(name string, text []byte) (*policy.Policy, error) {
+	p, _, err := Check(name, text)
+	return p, err
+}
+
+// Check is Parse that also returns what is allowed, but perhaps not meant, in
+// the order of the lines.
+func Check(name string, text []byte) (*policy.Policy, []*Problem, error) {
 	var root yaml.Node
 	if err := yaml.Unmarshal(text, &root); err != nil {
-		return nil, syntax(name, err)
+		return nil, nil, syntax(name, err)
 	}
 	r := &reader{file: name}
 	p := &policy.Policy{}
@@ -60,10 +67,10 @@ func Parse(name string, text []byte) (*policy.Policy, error) {
 		for i, problem := range r.problems {
 			all[i] = problem
 		}
-		return nil, errors.Join(all...)
+		return nil, nil, errors.Join(all...)
 	}
 	p.Compile()
-	return p, nil
+	return p, r.warnings, nil
 }
 
 // syntax gives an error of the YAML reader our form: it names the line only.

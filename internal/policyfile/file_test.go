@@ -108,6 +108,8 @@ func TestProblems(t *testing.T) {
 		{"the same name", "version: 1\npeers:\n- {name: a, match: {ports: [1]}}\n- {name: a, match: {ports: [2]}}", "p:4:3: peer a: the name is used already, in line 3"},
 		{"shadowed", "version: 1\npeers:\n- {name: a, match: {cidrs: [192.0.2.0/24]}}\n- {name: b, match: {cidrs: [192.0.2.128/25], ports: [5060]}}",
 			"p:4:3: peer b: no connection gets here, all that it matches belongs to a in line 3"},
+		{"shadowed by a pattern", "version: 1\npeers:\n- {name: a, match: {process: Kama*}}\n- {name: b, match: {process: [kamailio, kamad*]}}",
+			"p:4:3: peer b: no connection gets here, all that it matches belongs to a in line 3"},
 		{"all of them", "version: 3\nsip: {port: 1}", "p:1:10: version: \"3\" is not known; allowed: 1\np:2:7: sip: unknown key \"port\" (is \"ports\" meant?); allowed: ports"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -119,16 +121,68 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-// TestMeant: rows that share connections, where the first one is narrower.
+// TestMeant: rows that share connections, where the first one is narrower, and
+// rows that share none.
 func TestMeant(t *testing.T) {
 	for _, match := range []string{
 		"- {name: a, match: {cidrs: [192.0.2.0/25]}}\n- {name: b, match: {cidrs: [192.0.2.0/24]}}",
 		"- {name: a, match: {cidrs: [192.0.2.0/24], ports: [5061]}}\n- {name: b, match: {cidrs: [192.0.2.0/24]}}",
 		"- {name: a, match: {initiator: local}}\n- {name: b, match: {}}",
 		"- {name: a, match: {process: x}}\n- {name: b, match: {process: [x, y]}}",
+		"- {name: a, match: {process: kamailio}}\n- {name: b, match: {process: Kama*}}",
+		"- {name: a, match: {sent_by: [a*.example.com]}}\n- {name: b, match: {sent_by: ['*.example.com']}}",
+		"- {name: a, match: {cidrs: [192.0.2.0/25]}}\n- {name: b, match: {cidrs: [192.0.2.128/25]}}",
+		"- {name: a, match: {cidrs: [192.0.2.0/24], ports: [5060]}}\n- {name: b, match: {ports: [5061]}}",
+		"- {name: a, match: {cidrs: [192.0.2.0/24], initiator: local}}\n- {name: b, match: {initiator: remote}}",
+		"- {name: a, match: {ports: [5060], sent_by: ['*.example.com']}}\n- {name: b, match: {sent_by: ['*.example.net']}}",
 	} {
-		if _, err := Parse("p", []byte("version: 1\npeers:\n"+match)); err != nil {
-			t.Errorf("%s: %v", match, err)
+		_, warnings, err := Check("p", []byte("version: 1\npeers:\n"+match))
+		if err != nil || len(warnings) > 0 {
+			t.Errorf("%s: %v, %v", match, warnings, err)
+		}
+	}
+}
+
+// TestShared: rows that share connections, and neither is narrower.
+func TestShared(t *testing.T) {
+	for _, match := range []string{
+		"- {name: a, match: {cidrs: [192.0.2.0/24]}}\n- {name: b, match: {ports: [5061]}}",
+		"- {name: a, match: {ports: [5061]}}\n- {name: b, match: {cidrs: [192.0.2.0/24]}}",
+		"- {name: a, match: {cidrs: [192.0.2.0/24, 198.51.100.0/24]}}\n- {name: b, match: {cidrs: [198.51.100.0/23]}}",
+		"- {name: a, match: {cidrs: [192.0.2.0/24]}}\n- {name: b, match: {cidrs: [192.0.2.0/25, 203.0.113.0/24]}}",
+		"- {name: a, match: {ports: [5060, 5061]}}\n- {name: b, match: {ports: [5061, 5062]}}",
+		"- {name: a, match: {initiator: local}}\n- {name: b, match: {transports: [tls], initiator: any}}",
+		"- {name: a, match: {process: kama*}}\n- {name: b, match: {process: '*LIO'}}",
+		"- {name: a, match: {process: kamailio, ports: [5060, 5061]}}\n- {name: b, match: {process: kama*, ports: [5060]}}",
+	} {
+		_, warnings, err := Check("p", []byte("version: 1\npeers:\n"+match))
+		if err != nil || len(warnings) != 1 {
+			t.Errorf("%s: %v, %v", match, warnings, err)
+			continue
+		}
+		if want := "p:4:3: peer b: some connections match a in line 3 too, and neither row is narrower: the first, a, has them"; warnings[0].Error() != want {
+			t.Errorf("%s: %s", match, warnings[0])
+		}
+	}
+}
+
+// TestInherited: a row changes only what it says, also of the direction.
+func TestInherited(t *testing.T) {
+	for _, tt := range []struct {
+		defaults, own string
+		in, out       bool
+	}{
+		{"{max_connections: 1}", "{max_connections: 2}", true, false},
+		{"{max_connections: 1, direction: out}", "{max_connections: 2}", false, true},
+		{"{max_connections: 1, direction: both}", "{max_connections: 2}", true, true},
+		{"{max_connections: 1, direction: both}", "{direction: in}", true, false},
+	} {
+		p, err := Parse("p", fmt.Appendf(nil, "version: 1\ndefaults: {limits: %s}\npeers: [{name: a, match: {}, limits: %s}]", tt.defaults, tt.own))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l := p.Peers[0].Limits; l.In != tt.in || l.Out != tt.out {
+			t.Errorf("defaults %s, row %s: in %t, out %t", tt.defaults, tt.own, l.In, l.Out)
 		}
 	}
 }

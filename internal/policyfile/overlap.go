@@ -14,25 +14,74 @@ import (
 
 // overlaps finds rows that can never be reached, as one above them matches all
 // that they match, and names that are used twice. Rows that share some
-// connections are meant: the first wins.
+// connections are meant if the upper one is narrower; if neither is, it is worth
+// a warning, once for each row.
 func (r *reader) overlaps(peers []policy.Peer, places []*yaml.Node) {
 	named := make(map[string]int)
-	tables := make([]*bart.Lite, len(peers))
+	var above neighbours
 	for i := range peers {
-		tables[i] = tableOf(peers[i].Match.CIDRs)
-		if first, used := named[peers[i].Name]; used && peers[i].Name != "" {
-			r.fault(places[i], "peer %s: the name is used already, in line %d", peers[i].Name, places[first].Line)
+		peer := &peers[i]
+		if first, used := named[peer.Name]; used && peer.Name != "" {
+			r.fault(places[i], "peer %s: the name is used already, in line %d", peer.Name, places[first].Line)
 		} else {
-			named[peers[i].Name] = i
+			named[peer.Name] = i
 		}
-		for j := range i {
-			if covers(&peers[j].Match, &peers[i].Match, tables[j]) {
-				r.fault(places[i], "peer %s: no connection gets here, all that it matches belongs to %s in line %d",
-					peers[i].Name, peers[j].Name, places[j].Line)
-				break
-			}
+		own := tableOf(peer.Match.CIDRs)
+		near := above.of(peer.Match.CIDRs)
+		covered := slices.IndexFunc(near, func(j int) bool { return covers(&peers[j].Match, &peer.Match, above.tables[j]) })
+		if covered >= 0 {
+			j := near[covered]
+			r.fault(places[i], "peer %s: no connection gets here, all that it matches belongs to %s in line %d",
+				peer.Name, peers[j].Name, places[j].Line)
+		} else if at := slices.IndexFunc(near, func(j int) bool {
+			return shares(&peers[j].Match, &peer.Match) && !covers(&peer.Match, &peers[j].Match, own)
+		}); at >= 0 {
+			j := near[at]
+			r.warn(places[i], "peer %s: some connections match %s in line %d too, and neither row is narrower: the first, %s, has them",
+				peer.Name, peers[j].Name, places[j].Line, peers[j].Name)
+		}
+		above.add(peer.Match.CIDRs, own)
+	}
+}
+
+// neighbours finds those of many rows whose addresses meet others.
+type neighbours struct {
+	tables  []*bart.Lite // the networks of each row
+	table   bart.Table[[]int]
+	anyAddr []int // rows without networks
+}
+
+func (x *neighbours) add(cidrs []netip.Prefix, own *bart.Lite) {
+	row := len(x.tables)
+	x.tables = append(x.tables, own)
+	if len(cidrs) == 0 {
+		x.anyAddr = append(x.anyAddr, row)
+	}
+	for _, cidr := range cidrs {
+		x.table.Modify(cidr, func(rows []int, _ bool) ([]int, bool) { return append(rows, row), false })
+	}
+}
+
+// of returns the rows that an address in cidrs may belong to, in order.
+func (x *neighbours) of(cidrs []netip.Prefix) []int {
+	if len(cidrs) == 0 {
+		all := make([]int, len(x.tables))
+		for i := range all {
+			all[i] = i
+		}
+		return all
+	}
+	all := slices.Clone(x.anyAddr)
+	for _, cidr := range cidrs {
+		for _, rows := range x.table.Supernets(cidr) {
+			all = append(all, rows...)
+		}
+		for _, rows := range x.table.Subnets(cidr) {
+			all = append(all, rows...)
 		}
 	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // covers says whether a, whose networks are in the table, matches everything
@@ -40,9 +89,18 @@ func (r *reader) overlaps(peers []policy.Peer, places []*yaml.Node) {
 func covers(a, b *policy.Match, addresses *bart.Lite) bool {
 	return (len(a.CIDRs) == 0 || len(b.CIDRs) > 0 && within(addresses, b.CIDRs)) &&
 		subset(b.Ports, a.Ports) && subset(b.Transports, a.Transports) &&
-		subset(b.Process, a.Process) && subset(b.Pod, a.Pod) && subset(b.Container, a.Container) && subset(b.SentBy, a.SentBy) &&
-		(a.Initiator == "" || a.Initiator == "any" || a.Initiator == b.Initiator)
+		narrower(b.Process, a.Process) && narrower(b.Pod, a.Pod) && narrower(b.Container, a.Container) && narrower(b.SentBy, a.SentBy) &&
+		(anySide(a.Initiator) || a.Initiator == b.Initiator)
 }
+
+// shares says whether a connection can match both, whose addresses meet.
+func shares(a, b *policy.Match) bool {
+	return meet(a.Ports, b.Ports) && meet(a.Transports, b.Transports) &&
+		meetNames(a.Process, b.Process) && meetNames(a.Pod, b.Pod) && meetNames(a.Container, b.Container) && meetNames(a.SentBy, b.SentBy) &&
+		(anySide(a.Initiator) || anySide(b.Initiator) || a.Initiator == b.Initiator)
+}
+
+func anySide(initiator string) bool { return initiator == "" || initiator == "any" }
 
 // subset says whether what b allows, a allows too; an empty list allows all.
 func subset[T comparable](b, a []T) bool {
@@ -50,6 +108,11 @@ func subset[T comparable](b, a []T) bool {
 		return true
 	}
 	return len(b) > 0 && !slices.ContainsFunc(b, func(v T) bool { return !slices.Contains(a, v) })
+}
+
+// meet says whether both allow something.
+func meet[T comparable](a, b []T) bool {
+	return len(a) == 0 || len(b) == 0 || slices.ContainsFunc(a, func(v T) bool { return slices.Contains(b, v) })
 }
 
 func tableOf(all []netip.Prefix) *bart.Lite {

@@ -177,7 +177,7 @@ func (r *reader) keepalive(n *yaml.Node, k *policy.Keepalive) {
 }
 
 func (r *reader) limits(n *yaml.Node, l *policy.Limits) {
-	l.In = !l.Out // incoming, if the row does not say
+	l.In = l.In || !l.Out // incoming, if neither the row nor the defaults say
 	r.mapping(n, "limits",
 		key{"connects_per_second", func(v *yaml.Node) { l.ConnectsPerSecond = r.rate(v, "connects_per_second") }},
 		key{"burst", func(v *yaml.Node) { l.Burst = r.number(v, "burst", 1, 1_000_000) }},

@@ -19,10 +19,16 @@ import (
 type reader struct {
 	file     string
 	problems []*Problem
+	warnings []*Problem
 }
 
 func (r *reader) fault(n *yaml.Node, format string, args ...any) {
 	r.problems = append(r.problems, &Problem{r.file, n.Line, n.Column, fmt.Sprintf(format, args...)})
+}
+
+// warn is for what works, but perhaps not as it was meant.
+func (r *reader) warn(n *yaml.Node, format string, args ...any) {
+	r.warnings = append(r.warnings, &Problem{r.file, n.Line, n.Column, fmt.Sprintf(format, args...)})
 }
 
 // key reads the value of one key of a mapping.
