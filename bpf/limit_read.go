@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -125,4 +126,60 @@ func runPass(options link.IterOptions) error {
 func waitForRunning() {
 	const global = 1 // MEMBARRIER_CMD_GLOBAL
 	_, _, _ = unix.Syscall(unix.SYS_MEMBARRIER, global, 0, 0)
+}
+
+// LimitEntries is how full the limiter's tables are; each has room for
+// LimitSources. Buckets and HalfOpens stay full once they were: the oldest go.
+type LimitEntries struct{ Buckets, HalfOpens, Sources int }
+
+// LimitSources bounds each of the limiter's tables.
+const LimitSources = 1 << 16
+
+// Entries counts them, which takes some milliseconds.
+func (l *Limiter) Entries() (LimitEntries, error) {
+	o := &l.objects
+	var e LimitEntries
+	return e, errors.Join(
+		each(o.LimitBuckets, func(*limitLimitWho, *uint64) { e.Buckets++ }),
+		each(o.LimitHalfOpens, func(*limitEnds, *limitLimitHalfOpen) { e.HalfOpens++ }),
+		each(o.LimitCounts, func(*limitLimitWho, *limitLimitCount) { e.Sources++ }),
+	)
+}
+
+// each walks through a hash map in steps of many entries. What changes
+// meanwhile may be missed or seen twice.
+func each[K, V any](m *ebpf.Map, f func(*K, *V)) error {
+	const step = 4096 // more than any bucket of the table holds
+	keys, values := make([]K, step), make([]V, step)
+	var cursor ebpf.MapBatchCursor
+	for {
+		n, err := m.BatchLookup(&cursor, keys, values, nil)
+		for i := range n {
+			f(&keys[i], &values[i])
+		}
+		switch {
+		case errors.Is(err, ebpf.ErrKeyNotExist):
+			return nil
+		case err != nil:
+			return fmt.Errorf("read %v: %w", m, err)
+		}
+	}
+}
+
+// LimitedSource is a remote address with open connections within a row.
+type LimitedSource struct {
+	Row     uint32 // LimitRow.ID
+	Address netip.Addr
+	Out     bool
+	Open    uint64
+}
+
+// Sources calls f with each, in no order. Some may have none open any more.
+func (l *Limiter) Sources(f func(LimitedSource)) error {
+	return each(l.objects.LimitCounts, func(who *limitLimitWho, c *limitLimitCount) {
+		f(LimitedSource{
+			Row: who.Row, Address: netip.AddrFrom16(who.Address).Unmap(),
+			Out: limitLimitDirection(who.Direction) == limitLimitDirectionLIMIT_OUT, Open: c.Open,
+		})
+	})
 }

@@ -11,9 +11,14 @@
 #include "limit_decide.h"
 #include "packet.h"
 
-#define TCP_FLAG_FIN 0x01
 #define TCP_FLAG_RST 0x04
 #define TCP_FLAG_ACK 0x10
+
+/*
+ * A handshake is completed by whatever arrives in its window, also by a FIN or by
+ * data in front of which something was lost (RFC 7323 section 2.3: at most 1 GiB).
+ */
+#define LIMIT_WINDOW (1 << 30)
 
 struct limit_arrival {
 	struct ends ends;
@@ -85,7 +90,7 @@ static __always_inline bool limit_last_ack(const struct limit_arrival *arrival, 
 	if (!row->max_connections)
 		return true;
 	half = bpf_map_lookup_elem(&limit_half_opens, &arrival->ends);
-	if (!half || half->seq != arrival->seq || !limit_full(who, row))
+	if (!half || arrival->seq - half->seq > LIMIT_WINDOW || !limit_full(who, row))
 		return true;
 	if (half->state == LIMIT_PASSED) {
 		half->state = LIMIT_COUNTED;
@@ -106,7 +111,7 @@ static __always_inline bool limit_arrive(struct __sk_buff *skb)
 		limit_tally(&limit_counters, LIMIT_COUNT_UNREADABLE);
 		return true;
 	}
-	if (arrival.flags & (TCP_FLAG_RST | TCP_FLAG_FIN) || !(arrival.flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)))
+	if (arrival.flags & TCP_FLAG_RST || !(arrival.flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)))
 		return true;
 	place = limit_choose(arrival.ends.remote, arrival.ends.local_port, LIMIT_IN);
 	if (!place)

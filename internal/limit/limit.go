@@ -12,6 +12,7 @@ package limit
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 
 	"github.com/viaduct-project/viaduct/agent/policy"
@@ -196,4 +197,42 @@ func (l *Limiter) Close() error {
 		return fmt.Errorf("take the limits away: %w", err)
 	}
 	return nil
+}
+
+// Entries is how full the limiter's tables are; all zero if nothing is loaded.
+func (l *Limiter) Entries() (bpf.LimitEntries, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.loaded == nil {
+		return bpf.LimitEntries{}, nil
+	}
+	return l.loaded.Entries()
+}
+
+// Source is a remote address with open connections that are counted.
+type Source struct {
+	Peer    string
+	Address netip.Addr
+	Out     bool // this host opened them
+	Open    uint64
+}
+
+// Sources lists them, in no order.
+func (l *Limiter) Sources() ([]Source, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.loaded == nil {
+		return nil, nil
+	}
+	peers := make(map[uint32]string)
+	for peer, id := range l.ids {
+		peers[id] = peer
+	}
+	var all []Source
+	err := l.loaded.Sources(func(s bpf.LimitedSource) {
+		if s.Open > 0 {
+			all = append(all, Source{peers[s.Row], s.Address, s.Out, s.Open})
+		}
+	})
+	return all, err
 }

@@ -22,7 +22,7 @@ import (
 const holderVariable = "VIADUCT_LIVETEST_HOLDER"
 
 func TestMain(m *testing.M) {
-	for variable, run := range map[string]func() error{holderVariable: hold, programVariable: program, handsVariable: lendHands} {
+	for variable, run := range map[string]func() error{holderVariable: hold, programVariable: program, handsVariable: lendHands, limiterVariable: limitUntilKilled} {
 		if os.Getenv(variable) == "" {
 			continue
 		}

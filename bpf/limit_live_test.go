@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/viaduct-project/viaduct/internal/testutil"
+)
+
+// limitLoopback limits, or only counts, what comes from an address to port 5060.
+func limitLoopback(t *testing.T, address string, row LimitRow) *Limiter {
+	t.Helper()
+	testutil.RequireRoot(t)
+	l, err := LoadLimiter("", &LimitTables{
+		Rows: []LimitRow{row}, Ports: map[uint16]uint8{5060: 1},
+		Prefixes: []LimitPrefix{{netip.MustParsePrefix(address + "/32"), 0}},
+		Lines:    [][]LimitChoice{{{In: 0, Out: NoRow}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(l.Close(), l.Close()); err != nil { // twice is safe
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+// Whatever has made a number wrong, the recount makes it right.
+func TestLimitRecount(t *testing.T) {
+	const address = "127.66.2.1"
+	l := limitLoopback(t, address, LimitRow{ID: 9, MaxConnections: 100})
+	for range 3 {
+		connect(t, address, 5060)
+	}
+	who := limitLimitWho{Address: netip.MustParseAddr(address).As16(), Row: 9}
+	stranger := limitLimitWho{Address: netip.MustParseAddr("127.66.2.99").As16(), Row: 9}
+	counts := l.objects.LimitCounts
+	for _, c := range []struct {
+		name      string
+		harm      func() error
+		corrected uint64 // so far
+	}{
+		{"nothing", func() error { return nil }, 0},
+		{"too many", func() error { return counts.Put(who, limitLimitCount{Open: 77}) }, 1},
+		{"too few", func() error { return counts.Put(who, limitLimitCount{Open: 1, Changes: 12}) }, 2},
+		{"none at all", func() error { return counts.Delete(who) }, 3},
+		{"of nobody", func() error { return counts.Put(stranger, limitLimitCount{Open: 1}) }, 4},
+	} {
+		if err := errors.Join(c.harm(), l.Recount()); err != nil {
+			t.Fatal(err)
+		}
+		found := make(map[netip.Addr]uint64)
+		if err := l.Sources(func(s LimitedSource) { found[s.Address] = s.Open }); err != nil {
+			t.Fatal(err)
+		}
+		if len(found) != 1 || found[netip.MustParseAddr(address)] != 3 {
+			t.Errorf("%s: %v, want 3 of %s", c.name, found, address)
+		}
+		if got, err := l.Counters(); err != nil || got != (LimitCounters{Corrected: c.corrected}) {
+			t.Errorf("%s: %+v, %v, want %d corrected", c.name, got, err, c.corrected)
+		}
+	}
+}
+
+// A full table of sources lets further ones through, and says so.
+func TestLimitTableFull(t *testing.T) {
+	const address = "127.66.2.2"
+	l := limitLoopback(t, address, LimitRow{MaxConnections: 1, Enforce: true})
+	var keys []limitLimitWho
+	var values []limitLimitCount
+	for i := range LimitSources {
+		keys = append(keys, limitLimitWho{Row: 7, Address: [16]uint8{byte(i), byte(i >> 8), 1}})
+		values = append(values, limitLimitCount{Open: 1})
+	}
+	if _, err := l.objects.LimitCounts.BatchUpdate(keys, values, &ebpf.BatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	connect(t, address, 5060)
+	connect(t, address, 5060)
+	if got, err := l.Counters(); err != nil || got != (LimitCounters{NoRoom: 2}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if r, err := l.Refusals(); err != nil || r[0] != (Refusals{}) {
+		t.Errorf("%+v, %v", r, err)
+	}
+	// The invented ones go, and both sockets get their place.
+	if err := l.Recount(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Recount(); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := l.Entries(); err != nil || e.Sources != 1 {
+		t.Errorf("%+v, %v", e, err)
+	}
+}
