@@ -31,8 +31,9 @@ const (
 // whose peer acknowledges nothing any more. Only if no byte waits to be read.
 //
 // still is asked after the socket has been looked at first; it returns why the
-// connection must stay, or nil. If bytes move after that, it stays. still may
-// be called from another goroutine, before Close returns, and must not call h.
+// connection must stay, or nil. If bytes have moved since that look, it stays: so
+// still must answer from all that had moved when it was called. It may be called
+// from another goroutine, before Close returns, and must not call h.
 func (h *Hands) Close(t Target, hard bool, still func() error) Outcome {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -57,42 +58,53 @@ func (h *Hands) Close(t Target, hard bool, still func() error) Outcome {
 	return h.closeGently(t, holders, still)
 }
 
+// closeGently lets go of the socket while the caller thinks: a duplicate keeps
+// open what the process may want to close.
 func (h *Hands) closeGently(t Target, holders []reach.Holder, still func() error) Outcome {
 	d, out := h.take(t, Shutdown, holders)
 	if d == nil {
 		return out
 	}
-	defer h.drop(d)
-	before, err := d.look()
-	if err != nil {
-		return failed(Shutdown, "close %s: %w", t, err)
-	}
-	if out := judge(t, Shutdown, before); out.Result != 0 {
+	before, out := h.inspect(t, d)
+	h.drop(d)
+	if out.Result != 0 {
 		return out
 	}
 	if err := still(); err != nil {
 		return skipped(Shutdown, Busy, "%s: %w", t, err)
 	}
+	if d, out = h.take(t, Shutdown, holders); d == nil {
+		if out.Reason == Gone {
+			return skipped(Shutdown, Changed, "%s: closed or handed on at this moment", t)
+		}
+		return out
+	}
+	defer h.drop(d)
+	now, out := h.inspect(t, d)
+	switch {
+	case out.Result != 0:
+		return out
+	case moved(before, now):
+		return busy(t, Shutdown)
+	}
 	if err := h.marks.Ending(t.Socket); err != nil {
 		return failed(Shutdown, "close %s: %w", t, err)
 	}
 	defer h.marks.Ending(0)
-	now, err := d.look()
-	if err != nil {
-		return failed(Shutdown, "close %s: %w", t, err)
-	}
-	if out := judge(t, Shutdown, now); out.Result != 0 {
-		return out
-	}
-	if moved(before, now) {
-		return busy(t, Shutdown)
-	}
 	if err := unix.Shutdown(d.fd, unix.SHUT_RDWR); errors.Is(err, unix.ENOTCONN) {
 		return skipped(Shutdown, Changed, "%s: closed at this moment", t)
 	} else if err != nil {
 		return failed(Shutdown, "shut down %s: %w", t, err)
 	}
 	return done(Shutdown)
+}
+
+func (h *Hands) inspect(t Target, d *duplicate) (reach.Look, Outcome) {
+	l, err := d.look()
+	if err != nil {
+		return l, failed(Shutdown, "close %s: %w", t, err)
+	}
+	return l, judge(t, Shutdown, l)
 }
 
 func moved(before, now reach.Look) bool {

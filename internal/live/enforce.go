@@ -100,6 +100,9 @@ func (e *enforcer) do(todo []wanted) {
 
 func (e *enforcer) close(t *wanted) {
 	out := e.hands.Close(t.Target, t.Hard, func() error {
+		if err := e.w.lag.wait(); err != nil {
+			return err
+		}
 		e.w.mu.Lock()
 		defer e.w.mu.Unlock()
 		return e.w.core.Still(&t.Wish, e.w.probes.Now())

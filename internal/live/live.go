@@ -61,6 +61,7 @@ type Watch struct {
 	scanned atomic.Bool
 	acts    enforcer
 	acted   func(Action)
+	lag     barrier
 
 	mu   sync.Mutex // guards core
 	core *agent.Core
@@ -85,11 +86,14 @@ func Start(o Options) (*Watch, error) {
 func (w *Watch) Run(ctx context.Context) error {
 	wait, ticked := busyWait, time.Time{}
 	w.scans.want()
+	defer w.lag.end()
 	for ctx.Err() == nil {
+		w.lag.begin()
 		n, err := w.read(wait)
 		if err != nil {
 			return err
 		}
+		w.lag.emptied()
 		wait = nextWait(wait, n)
 		if err := w.scans.step(); err != nil {
 			return err
