@@ -133,6 +133,12 @@ func collectState(ch chan<- prometheus.Metric, s *Sample) {
 			}
 		}
 	}
+	for _, l := range s.Limits {
+		limitedConnects.value(ch, float64(l.Refused), l.Peer, l.Direction, l.Mode)
+	}
+	for reason, n := range s.Unlimited {
+		unlimitedConnects.value(ch, float64(n), reason)
+	}
 	heldBytes.value(ch, float64(s.Sizes.HeldBytes))
 }
 

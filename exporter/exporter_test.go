@@ -33,7 +33,9 @@ func zero() Sample {
 			{Rule: "TP-01", Severity: "advice", Party: "local"},
 			{Rule: "KEEP-05", Severity: "info", Party: "unknown"},
 		}},
-		Programs: []Program{{Name: "tcp_state"}, {Name: "packet_in"}, {Name: "packet_out"}},
+		Limits:    []Limit{{Peer: "other", Direction: "in", Mode: "dry-run"}, {Peer: "other", Direction: "out", Mode: "enforce"}},
+		Unlimited: map[string]uint64{"no_room": 0, "no_storage": 0, "no_bucket": 0, "unreadable": 0, "sideless": 0},
+		Programs:  []Program{{Name: "tcp_state"}, {Name: "packet_in"}, {Name: "packet_out"}},
 	}
 }
 

@@ -70,6 +70,11 @@ var (
 	actions = counter("actions_total",
 		"Actions that the policy asked for, by what became of them; a dry run skips all.", "action", "mode", "outcome", "peer")
 
+	limitedConnects = counter("limited_connects_total",
+		"Connects beyond the limits of the policy: refused, or in a dry run counted.", "peer", "direction", "mode")
+	unlimitedConnects = counter("unlimited_connects_total",
+		"Connects that the limits were not applied to though they should have been.", "reason")
+
 	events = counter("events_total",
 		"Events that reached the core.", "kind")
 	eventsLost = counter("events_lost_total",

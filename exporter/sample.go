@@ -14,6 +14,16 @@ type Sample struct {
 	Kernel   Kernel
 	Programs []Program
 	Policy   Policy
+	Limits   []Limit
+	// Unlimited are connections that were not limited as they should have been,
+	// by reason.
+	Unlimited map[string]uint64
+}
+
+// Limit is what one row's limits have done.
+type Limit struct {
+	Peer, Direction, Mode string
+	Refused               uint64 // or would have been, in a dry run
 }
 
 // Policy is what became of the policy file.

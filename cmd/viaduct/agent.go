@@ -19,7 +19,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/viaduct-project/viaduct/agent"
-	"github.com/viaduct-project/viaduct/agent/policy"
 	"github.com/viaduct-project/viaduct/bpf"
 	"github.com/viaduct-project/viaduct/exporter"
 	"github.com/viaduct-project/viaduct/internal/live"
@@ -72,38 +71,35 @@ func (c *agentCommand) watch(env *environment, probes bpf.Options) (err error) {
 	build.Version = version
 	log.Info("Starting", "version", version, "kernel", bpf.Release())
 	there := features(log)
-	var w *live.Watch
-	var started *policy.Policy
-	file, err := c.keep(log, func(p *policy.Policy) {
-		if w == nil {
-			started = p
-			return
-		}
-		w.SetPolicy(p)
-	})
+	var force inForce
+	file, err := c.keep(log, force.use)
 	if err != nil {
 		return err
 	}
-	probes.Ports = c.ports(started)
-	w, err = live.Start(live.Options{Probes: probes, Core: agent.Config{Policy: started}, Acted: logAction(log)})
+	probes.Ports = c.ports(force.policy)
+	w, err := live.Start(live.Options{Probes: probes, Core: agent.Config{Policy: force.policy}, Acted: logAction(log)})
 	if err != nil {
 		return err
+	}
+	if err := force.start(w); err != nil {
+		return errors.Join(err, w.Close())
 	}
 	log.Info("Attached")
 	defer func() {
 		seen := w.Totals()
-		err = errors.Join(err, w.Close())
+		err = errors.Join(err, force.limiter.Close(), w.Close())
 		log.Info("Detached", "connections", seen.Connections, "messages", seen.Messages, "lost", seen.Lost)
 	}()
-	return c.serve(env.ctx, log, listener, w, there, file)
+	return c.serve(env.ctx, log, listener, &force, there, file)
 }
 
 // serve reads and answers until ctx is done or one of both fails.
-func (c *agentCommand) serve(ctx context.Context, log *slog.Logger, listener net.Listener, w *live.Watch, there map[string]bool, file *reload.File) error {
+func (c *agentCommand) serve(ctx context.Context, log *slog.Logger, listener net.Listener, force *inForce, there map[string]bool, file *reload.File) error {
+	w := force.watch
 	take := func() (exporter.Sample, error) {
 		s, err := sample(w)
 		s.Policy = policySample(file)
-		return s, err
+		return s, errors.Join(err, force.sample(&s))
 	}
 	known, err := authenticates(c.Web.ConfigFile)
 	if err != nil {
@@ -128,6 +124,10 @@ func (c *agentCommand) serve(ctx context.Context, log *slog.Logger, listener net
 			return nil
 		}
 		return fmt.Errorf("serve metrics: %w", err)
+	})
+	tasks.Go(func() error {
+		force.recount(ctx, log)
+		return nil
 	})
 	tasks.Go(func() error {
 		logLosses(ctx, log, take)

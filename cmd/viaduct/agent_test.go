@@ -27,6 +27,7 @@ import (
 	"github.com/viaduct-project/viaduct/bpf"
 	"github.com/viaduct-project/viaduct/exporter"
 	"github.com/viaduct-project/viaduct/internal/live"
+	"github.com/viaduct-project/viaduct/internal/policyfile"
 	"github.com/viaduct-project/viaduct/internal/testutil"
 )
 
@@ -128,12 +129,16 @@ func TestAgentEndsWhenReadingFails(t *testing.T) {
 	testutil.RequireRoot(t)
 	w := got(live.Start(live.Options{})).orFail(t)
 	defer w.Close()
+	force := &inForce{policy: policyfile.Default()}
+	if err := force.start(w); err != nil {
+		t.Fatal(err)
+	}
 	listener := got(net.Listen("tcp4", "127.0.0.1:0")).orFail(t)
 	var why error
 	a := startAgent(t, func(log io.Writer, ended chan<- int) {
 		go func() {
 			logger := slog.New(slog.NewTextHandler(log, nil))
-			why = new(agentCommand).serve(t.Context(), logger, listener, w, nil, nil)
+			why = new(agentCommand).serve(t.Context(), logger, listener, force, nil, nil)
 			ended <- exitUnable
 		}()
 	})

@@ -41,18 +41,18 @@ func (f probeFlags) ports(p *policy.Policy) []uint16 {
 }
 
 // keep reads the policy for a command that goes on: use gets it, and each that
-// takes its place later. There is no file if there is no policy.
-func (f policyFlag) keep(log *slog.Logger, use func(*policy.Policy)) (*reload.File, error) {
+// takes its place later, and says why it cannot be put in force. There is no
+// file if there is no policy.
+func (f policyFlag) keep(log *slog.Logger, use func(*policy.Policy) error) (*reload.File, error) {
 	if f.Policy == "" {
-		use(policyfile.Default())
-		return nil, nil
+		return nil, use(policyfile.Default())
 	}
 	file, err := reload.Open(f.Policy, log, func(text []byte) error {
-		p, err := policyfile.Parse(f.Policy, text)
-		if err == nil {
-			use(p)
+		p, err := parsePolicy(f.Policy, text)
+		if err != nil {
+			return err
 		}
-		return err
+		return use(p)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("--policy: %w", err)

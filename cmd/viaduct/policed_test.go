@@ -4,12 +4,15 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/viaduct-project/viaduct/agent/policy"
 	"github.com/viaduct-project/viaduct/internal/testutil"
@@ -86,5 +89,58 @@ func TestWatched(t *testing.T) {
 	}
 	if p.Peers[0].Enforce != policy.Enforce {
 		t.Error("the policy itself was changed")
+	}
+}
+
+// TestAgentLimits: a swamping peer is refused, and how often is a metric; after
+// a reload nobody is.
+func TestAgentLimits(t *testing.T) {
+	testutil.RequireRoot(t)
+	listener := got(net.Listen("tcp4", "127.0.0.1:0")).orFail(t)
+	defer listener.Close()
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			defer c.Close()
+		}
+	}()
+	port := listener.Addr().(*net.TCPAddr).Port
+	path := filepath.Join(t.TempDir(), "policy.yaml")
+	write := func(limits string) {
+		t.Helper()
+		text := fmt.Sprintf("version: 1\nsip: {ports: [%d]}\npeers:\n- name: swamp\n  match: {cidrs: [127.0.0.0/8], ports: [%d]}\n  enforce: enforce\n%s", port, port, limits)
+		whole := path + ".new"
+		if err := errors.Join(os.WriteFile(whole, []byte(text), 0o600), os.Rename(whole, path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dial := func() error {
+		c, err := net.DialTimeout("tcp4", listener.Addr().String(), 300*time.Millisecond)
+		if err == nil {
+			t.Cleanup(func() { c.Close() })
+		}
+		return err
+	}
+	write("  limits: {max_connections: 3, direction: in}\n")
+	a, _ := startProcess(t, "--policy", path)
+	for range 3 {
+		if err := dial(); err != nil {
+			t.Fatalf("within the limit: %v", err)
+		}
+	}
+	refused := func() float64 { return a.scrape()["limited_connects_total in enforce"] }
+	if err := dial(); err == nil {
+		t.Error("the fourth connection came through")
+	}
+	a.until("a refusal on the page", func() bool { return refused() > 0 })
+	write("  limits: {max_connections: 10, direction: in}\n")
+	if status, body := a.post("/-/reload"); status != http.StatusOK {
+		t.Fatalf("reload: %d %s", status, body)
+	}
+	if err := dial(); err != nil {
+		t.Errorf("after the limit was raised: %v", err)
 	}
 }

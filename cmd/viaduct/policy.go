@@ -3,12 +3,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"text/tabwriter"
 
 	"github.com/viaduct-project/viaduct/agent/policy"
+	"github.com/viaduct-project/viaduct/internal/limit"
 	"github.com/viaduct-project/viaduct/internal/policyfile"
 )
 
@@ -113,5 +115,22 @@ func readPolicy(name string) (*policy.Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the policy: %w", err)
 	}
-	return policyfile.Parse(name, text)
+	return parsePolicy(name, text)
+}
+
+// parsePolicy reads a policy, whose limits must be such that a SYN tells whom
+// they are for.
+func parsePolicy(name string, text []byte) (*policy.Policy, error) {
+	p, err := policyfile.Parse(name, text)
+	if err != nil {
+		return nil, err
+	}
+	_, problems := limit.Compile(p)
+	var wrong []error
+	for _, problem := range problems {
+		if !problem.Warn {
+			wrong = append(wrong, fmt.Errorf("%s: %w", name, problem))
+		}
+	}
+	return p, errors.Join(wrong...)
 }
