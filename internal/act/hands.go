@@ -44,7 +44,7 @@ type Hands struct {
 	all   bool   // this process sees the processes of the whole host
 }
 
-// New loads what the hands need. The caller must call Close when done; marks may
+// New loads what the hands need. The caller must call Release when done; marks may
 // be nil where nobody observes.
 func New(marks Marks) (*Hands, error) {
 	netns, err := ownNetNS()

@@ -95,6 +95,29 @@ func TestActWithLeastPrivilege(t *testing.T) {
 // asNobody runs the hands in a process of a user without rights.
 func asNobody(t *testing.T, caps []uintptr, job lent) string {
 	t.Helper()
+	return run(t, job, &syscall.SysProcAttr{
+		Credential:  &syscall.Credential{Uid: nobody, Gid: nobody},
+		AmbientCaps: caps,
+		Pdeathsig:   syscall.SIGKILL,
+	})
+}
+
+// TestActFromAPidNamespace: who sees no process of the host cannot know that a
+// socket is gone.
+func TestActFromAPidNamespace(t *testing.T) {
+	testutil.RequireRoot(t)
+	listener := (*namespace)(nil).listen(t, netip.MustParseAddrPort("127.0.0.1:0"))
+	c := (*namespace)(nil).newClient(t, listener)
+	said := run(t, lent{Target: c.target}, &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL})
+	if !strings.HasPrefix(said, "failed: ") || !strings.Contains(said, "hostPID") {
+		t.Errorf("said %q, want a failure that says what to do", said)
+	}
+	c.lives()
+}
+
+// run runs the hands in a process that is so.
+func run(t *testing.T, job lent, attributes *syscall.SysProcAttr) string {
+	t.Helper()
 	// Not where the test binary is: nobody may not enter there.
 	directory, err := os.MkdirTemp("/run", "viaduct-livetest-")
 	if err != nil {
@@ -109,16 +132,12 @@ func asNobody(t *testing.T, caps []uintptr, job lent) string {
 	cmd := exec.Command(binary)
 	cmd.Dir = "/"
 	cmd.Env = append(os.Environ(), handsVariable+"="+text(job))
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Credential:  &syscall.Credential{Uid: nobody, Gid: nobody},
-		AmbientCaps: caps,
-		Pdeathsig:   syscall.SIGKILL,
-	}
+	cmd.SysProcAttr = attributes
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("hands as nobody: %v\n%s", err, &stderr)
+		t.Fatalf("hands: %v\n%s", err, &stderr)
 	}
 	return strings.TrimSpace(string(out))
 }
