@@ -123,7 +123,7 @@ func (c *Core) ended(conn *connection, e *event.Event, by event.Side, how event.
 	t := e.Time
 	conn.EndedAt, conn.By, conn.How = t, by, how
 	conn.ByAgent = e.ByAgent
-	conn.Exiting = by == event.Local && (e.Exiting || c.listeners.Stopping(conn.Owner.PID, t))
+	conn.Exiting = by == event.Local && (e.Exiting || c.listeners.Stopping(&conn.Conn, t))
 	conn.Pending = int32(conn.tx.Pending(t))
 	conn.Idle = conn.silence(t)
 	c.outgoing.Remove(&conn.Conn)
@@ -134,7 +134,9 @@ func (c *Core) ended(conn *connection, e *event.Event, by event.Side, how event.
 // lost, or it never came to be.
 func (c *Core) closedEvent(e *event.Event) {
 	if e.Remote.Port() == 0 {
-		c.listeners.Closed(e.Socket, e.Time)
+		if gone := c.listeners.Closed(e.Socket, e.Time); gone != nil {
+			c.rules.GaveUp(gone, e.Time)
+		}
 		return
 	}
 	conn, fresh := c.connect(e)

@@ -62,6 +62,7 @@ func (c *Core) Finish(now event.Time) {
 	}
 	c.waiting = nil
 	c.rules.Advance(now)
+	c.rules.Finish()
 	for c.closing.oldest != nil {
 		c.retire(c.closing.oldest)
 	}

@@ -17,7 +17,7 @@ const maxListeners = 100_000
 type Listeners struct {
 	Evicted  uint64
 	bySocket map[uint64]listener
-	stopped  map[uint32]event.Time // processes that closed a listener, and when
+	stopped  map[trace]event.Time // when a listener was closed, by what it shares with connections
 	byPort   map[place]int
 }
 
@@ -36,7 +36,7 @@ type listener struct {
 
 // NewListeners returns an empty set.
 func NewListeners() *Listeners {
-	return &Listeners{bySocket: make(map[uint64]listener), byPort: make(map[place]int), stopped: make(map[uint32]event.Time)}
+	return &Listeners{bySocket: make(map[uint64]listener), byPort: make(map[place]int), stopped: make(map[trace]event.Time)}
 }
 
 // Add notes that socket listens at local.
@@ -51,26 +51,58 @@ func (l *Listeners) Add(socket, netns uint64, stream bool, local netip.AddrPort,
 	l.byPort[p]++
 }
 
-// Closed notes that a listening socket was closed at t.
-func (l *Listeners) Closed(socket uint64, t event.Time) {
-	if old, known := l.bySocket[socket]; known && old.stream && old.owner.PID != 0 {
-		if len(l.stopped) >= maxListeners {
-			clear(l.stopped)
-		}
-		l.stopped[old.owner.PID] = t
-	}
+// Gone is a listener that was closed.
+type Gone struct{ listener }
+
+// Closed notes that a listening socket was closed at t, and returns what it was;
+// nil if it was not known, or one for datagrams.
+func (l *Listeners) Closed(socket uint64, t event.Time) *Gone {
+	old, known := l.bySocket[socket]
 	l.Remove(socket)
+	if !known || !old.stream {
+		return nil
+	}
+	if len(l.stopped) >= maxListeners {
+		clear(l.stopped)
+	}
+	for _, k := range [...]trace{{netns: old.netns, port: old.port}, {pid: old.owner.PID}, {netns: old.netns, name: old.owner.Name}} {
+		l.stopped[k] = t
+	}
+	return &Gone{old}
+}
+
+// trace is one of the things by which a connection belongs to a listener: the
+// port it was accepted at, the process, or the program, as the parts of a
+// server are processes of their own.
+type trace struct {
+	netns uint64
+	port  uint16
+	pid   uint32
+	name  string
+}
+
+func accepted(c *Conn) bool { return c.Stream() && c.Initiator == event.Remote }
+
+// Owns says whether c belongs to the listener.
+func (g *Gone) Owns(c *Conn) bool {
+	return c.NetNS == g.netns && (accepted(c) && c.Local.Port() == g.port || c.Owner.Name != "" && c.Owner.Name == g.owner.Name) ||
+		c.Owner.PID != 0 && c.Owner.PID == g.owner.PID
 }
 
 // stopping is how long a process that gave up a listener may take to close
 // its connections as part of its end.
 const stopping = 10 * time.Second
 
-// Stopping says whether the process closed a listener shortly before t: it is
-// shutting down or reloading.
-func (l *Listeners) Stopping(pid uint32, t event.Time) bool {
-	at, known := l.stopped[pid]
-	return known && pid != 0 && t.Sub(at) <= stopping
+// Stopping says whether a listener that c belongs to was closed shortly before
+// t: its process is shutting down or reloading.
+func (l *Listeners) Stopping(c *Conn, t event.Time) bool {
+	recent := func(k trace) bool {
+		at, known := l.stopped[k]
+		return known && t.Sub(at) <= stopping
+	}
+	return len(l.stopped) > 0 && (accepted(c) && recent(trace{netns: c.NetNS, port: c.Local.Port()}) ||
+		c.Owner.PID != 0 && recent(trace{pid: c.Owner.PID}) ||
+		c.Owner.Name != "" && recent(trace{netns: c.NetNS, name: c.Owner.Name}))
 }
 
 // Remove notes that socket is gone.

@@ -31,13 +31,14 @@ type Engine struct {
 	// core decides what it holds of it up to that time.
 	Settle func(*fact.Conn, event.Time)
 
-	on     [numKinds][]hook
-	timers timers
-	habits map[habit]int
-	forgot []func() uint64 // what families count as evicted
-	judged []*Rule
-	byID   map[string]*bound
-	wishes []Wish
+	on      [numKinds][]hook
+	timers  timers
+	leaving []leaving // ends that this host made, in the order of their times
+	habits  map[habit]int
+	forgot  []func() uint64 // what families count as evicted
+	judged  []*Rule
+	byID    map[string]*bound
+	wishes  []Wish
 }
 
 // Kind of a check.
@@ -107,6 +108,10 @@ func (e *Engine) bind(b *bound, c *Check) {
 // Show lets the checks of the kind look at x, whose World and Mine it sets.
 func (e *Engine) Show(k Kind, x *Scene) {
 	x.World, x.engine = e.World, e
+	x.leaving = (k == Ended || k == Closed) && e.leaves(x.Conn)
+	if x.leaving && k == Ended {
+		e.hold(x.Conn, x.Now, nil)
+	}
 	for i := range e.on[k] {
 		h := &e.on[k][i]
 		x.rule, x.Mine = h.rule, h.rule.mine
@@ -136,6 +141,11 @@ func (e *Engine) tally(b *bound, peer netip.Addr) int {
 }
 
 func (e *Engine) raise(x *Scene, cause uint64, s Severity, party event.Side, evidence func() string) {
+	if x.leaving && party == event.Local {
+		r, c, now := x.rule.Rule, x.Conn, x.Now
+		e.hold(c, now, func() { e.Findings.add(r, c, cause, s, party, now, evidence) })
+		return
+	}
 	e.Findings.add(x.rule.Rule, x.Conn, cause, s, party, x.Now, evidence)
 }
 
@@ -147,6 +157,7 @@ func (e *Engine) timer(t event.Time, c *fact.Conn, b *bound, f func(*Scene)) {
 
 // Advance lets the timers fire that are due up to now, in their order.
 func (e *Engine) Advance(now event.Time) {
+	e.decide(now)
 	for {
 		t, ok := e.timers.due(now)
 		if !ok {

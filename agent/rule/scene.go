@@ -37,8 +37,9 @@ type Scene struct {
 
 	Mine any // state of the rule's family
 
-	engine *Engine
-	rule   *bound
+	engine  *Engine
+	rule    *bound
+	leaving bool // what is raised against this host waits, see orderly.go
 }
 
 // Beat is one keep-alive.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -198,6 +199,45 @@ func TestKamailioClosesIdle(t *testing.T) {
 		}
 		if back := peerOf(t, r, l.a.addr(ipv6)).IdleTimeoutSecondsInferred; back != nil {
 			t.Errorf("%s: idle timeout %v inferred of the client, which never closed first", family(ipv6), *back)
+		}
+	}
+}
+
+// TestKamailioStops: what Kamailio closes when it is told to end is not held
+// against it. Its processes hold the connections and the listeners between
+// them, and end one after the other.
+func TestKamailioStops(t *testing.T) {
+	l := newLink(t)
+	w := startWatch(t, l, live.Options{})
+	k := kamailio{idle: 60}.start(t, l.b)
+	server := at(l.b.v4, 5060)
+	var clients []*reader
+	for range 6 {
+		c := &reader{conn: l.a.dial(t, netip.AddrPort{}, server)}
+		write(t, c.conn, request("OPTIONS", "TCP", c.conn.LocalAddr()))
+		c.must(t, 1)
+		clients = append(clients, c)
+	}
+	k.Process.Signal(syscall.SIGTERM)
+	for _, c := range clients {
+		c.eof(t)
+		c.conn.Close()
+	}
+	r := w.finally(func(r *report.Report) string {
+		for _, c := range clients {
+			end := one(r, "tcp", server, addrOf(c.conn.LocalAddr()))
+			if end == nil || end.Close == nil {
+				return fmt.Sprintf("the connection from %s has not ended", c.conn.LocalAddr())
+			}
+			if end.Close.By != "local" || !end.Close.Exiting {
+				return fmt.Sprintf("the connection from %s: %s", c.conn.LocalAddr(), text(end.Close))
+			}
+		}
+		return ""
+	})
+	for i := range r.Findings {
+		if f := &r.Findings[i]; f.Rule == "TP-01" && f.Party == "local" {
+			t.Errorf("%s on %s: %s", f.Rule, f.Connection, f.Evidence)
 		}
 	}
 }
