@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -17,7 +16,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/agent/rules"
 	"github.com/viaduct-project/viaduct/internal/flow"
-	"github.com/viaduct-project/viaduct/internal/policyfile"
+	"github.com/viaduct-project/viaduct/internal/site"
 )
 
 // TestFlows plays the example flows of every rule: those that break it raise
@@ -123,45 +122,12 @@ func missing(expect []flow.Expect, got []report.Finding) string {
 	return ""
 }
 
-// profile is how a flow wants the rules to be set.
-func profile(t *testing.T, s *flow.Section) (p rule.Profile) {
-	for _, word := range s.Profile {
-		name, value, _ := strings.Cut(word, "=")
-		n, _ := strconv.Atoi(value)
-		switch name {
-		case "nat":
-			p.NAT = true
-		case "draft01":
-			p.Draft01 = true
-		case "flows":
-			p.Flows = n
-		case "swamping":
-			p.Swamping.PerMinute = n
-		case "persistent":
-			p.MaxPersistent = n
-		case "domains":
-			p.Domains = strings.Split(value, ",")
-		default:
-			t.Fatalf("profile %s: not known", word)
-		}
-	}
-	return p
-}
-
 // config is how a flow wants the core to be set.
 func config(t *testing.T, s *flow.Section) agent.Config {
 	t.Helper()
-	c := agent.Config{Started: flow.Start, Profile: profile(t, s)}
-	if s.Policy != "" {
-		row, ok := strings.CutPrefix(s.Policy, "{")
-		if !ok {
-			t.Fatalf("policy %s: not a mapping", s.Policy)
-		}
-		p, err := policyfile.Parse("policy", []byte("version: 1\npeers:\n- {name: carrier, match: {}, "+row))
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.Policy = p
+	c, err := site.Config(agent.Config{Started: flow.Start}, s)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return c
 }

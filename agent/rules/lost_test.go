@@ -47,7 +47,7 @@ func TestLost(t *testing.T) {
 }
 
 func silentAfterLoss(t *testing.T, s *flow.Section, last int) {
-	c := agent.New(agent.Config{Started: flow.Start, Profile: profile(t, s)})
+	c := agent.New(config(t, s))
 	events, end := flow.Events(s)
 	now := flow.Start
 	for i := range events {

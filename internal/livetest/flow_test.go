@@ -22,6 +22,7 @@ import (
 	"github.com/viaduct-project/viaduct/bpf"
 	"github.com/viaduct-project/viaduct/internal/event"
 	"github.com/viaduct-project/viaduct/internal/flow"
+	"github.com/viaduct-project/viaduct/internal/site"
 	"github.com/viaduct-project/viaduct/internal/flow/stage"
 )
 
@@ -77,7 +78,11 @@ func TestFlows(t *testing.T) {
 	t.Run("kinds", func(t *testing.T) { testFlow(t, &file.Sections[0]) })
 	for _, family := range rules.Catalogue() {
 		for _, kind := range []flow.Kind{flow.Breaks, flow.Holds} {
-			for i, f := range liveFlows(t, &family, kind) {
+			all := liveFlows(t, &family, kind)
+			if len(all) == 0 || all[0].section.Duration() > tooLong {
+				t.Errorf("no flow that %s a rule of %s can be played", kind, family.Name)
+			}
+			for i, f := range all {
 				if d := f.section.Duration(); d > tooLong || i > 0 && (d > brief || i >= someFlows) {
 					break
 				}
@@ -109,7 +114,7 @@ func liveFlows(t *testing.T, family *rule.Family, kind flow.Kind) (all []liveFlo
 			t.Fatal(err)
 		}
 		for j := range file.Sections {
-			if s := &file.Sections[j]; s.Kind == kind && s.Live() && len(s.Profile) == 0 {
+			if s := &file.Sections[j]; s.Kind == kind && s.Live() {
 				all = append(all, liveFlow{id, s})
 			}
 		}
@@ -121,13 +126,13 @@ func liveFlows(t *testing.T, family *rule.Family, kind flow.Kind) (all []liveFlo
 func testFlow(t *testing.T, s *flow.Section) {
 	l := newFlowLink(t, s)
 	local, _ := s.Addresses()
-	w := watchNamespace(t, l.a, local)
+	w := watchNamespace(t, l.a, local, s)
 	playing, err := stage.Play(t.Context(), s, l.a.sockets(t), l.b.sockets(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer playing.Close()
-	direct := agent.New(agent.Config{Source: "live", Started: flow.Start})
+	direct := agent.New(configOf(t, s, flow.Start))
 	want := told(direct.Report(flow.Run(direct, s)))
 	until(t, func() string {
 		if got := told(w.report()); !slices.Equal(got, want) {
@@ -172,14 +177,24 @@ type host struct {
 	local  []netip.Addr // tell the namespace of datagrams, which carry none
 }
 
-// watchNamespace watches n until the test ends.
-func watchNamespace(t *testing.T, n *namespace, local []netip.Addr) *host {
+// configOf is how the flow wants the core to be set.
+func configOf(t *testing.T, s *flow.Section, started event.Time) agent.Config {
+	t.Helper()
+	c, err := site.Config(agent.Config{Source: "live", Started: started}, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// watchNamespace watches n, as the flow's site does, until the test ends.
+func watchNamespace(t *testing.T, n *namespace, local []netip.Addr, s *flow.Section) *host {
 	t.Helper()
 	probes, err := bpf.Load(bpf.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &host{probes: probes, netns: n.cookie(t), local: local, core: agent.New(agent.Config{Source: "live", Started: probes.Now()})}
+	h := &host{probes: probes, netns: n.cookie(t), local: local, core: agent.New(configOf(t, s, probes.Now()))}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.run(ctx) }()
