@@ -22,8 +22,8 @@ import (
 	"github.com/viaduct-project/viaduct/bpf"
 	"github.com/viaduct-project/viaduct/internal/event"
 	"github.com/viaduct-project/viaduct/internal/flow"
-	"github.com/viaduct-project/viaduct/internal/site"
 	"github.com/viaduct-project/viaduct/internal/flow/stage"
+	"github.com/viaduct-project/viaduct/internal/site"
 )
 
 // Of each family of rules some flows of either kind are played: the shortest,
