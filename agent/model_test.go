@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"testing"
@@ -19,7 +20,10 @@ import (
 func behold(cfg model.Config, steps int) (*model.World, *report.Report) {
 	// The two share one connection without having agreed on it, as a provider
 	// and its clients do.
-	c := New(Config{Started: script.Start, Profile: rule.Profile{NAT: cfg.Transport != event.UDP}})
+	return watch(New(Config{Started: script.Start, Profile: rule.Profile{NAT: cfg.Transport != event.UDP}}), cfg, steps)
+}
+
+func watch(c *Core, cfg model.Config, steps int) (*model.World, *report.Report) {
 	var ticked event.Time
 	w := model.New(cfg, func(e *event.Event) {
 		if e.Time.Sub(ticked) >= time.Second {
@@ -62,6 +66,29 @@ func TestConforming(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestOnlyInWorlds is TestOnly for a world that breaks no rules and one that
+// breaks any.
+func TestOnlyInWorlds(t *testing.T) {
+	for name, transport := range modelTransports {
+		for _, fault := range []string{"", "KEEP-02", "OB-01", "TP-19"} {
+			var reports [2]bytes.Buffer
+			for i := range reports {
+				c := New(Config{Started: script.Start})
+				if i == 1 {
+					c.Ungate()
+				}
+				_, r := watch(c, model.Config{Seed: 7, Transport: transport, Fault: fault}, 5000)
+				if err := r.WriteJSON(&reports[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !bytes.Equal(reports[0].Bytes(), reports[1].Bytes()) {
+				t.Errorf("%s %s: another report if all checks are called", name, fault)
+			}
+		}
 	}
 }
 

@@ -18,7 +18,9 @@ type bound struct {
 // hook is one function that is called for one kind of event.
 type hook struct {
 	rule *bound
+	mine any // the rule's
 	f    func(*Scene)
+	only Traits
 }
 
 // Engine calls the checks and keeps what they raise.
@@ -32,11 +34,13 @@ type Engine struct {
 	Settle func(*fact.Conn, event.Time)
 
 	on      [numKinds][]hook
+	apt     [2]map[Traits][]hook // for requests and responses, those that have something to say
 	timers  timers
 	leaving []leaving // ends that this host made, in the order of their times
 	habits  map[habit]int
 	forgot  []func() uint64 // what families count as evicted
 	judged  []*Rule
+	ungated bool
 	byID    map[string]*bound
 	wishes  []Wish
 }
@@ -71,6 +75,7 @@ const maxHabits = 100_000
 // most limit findings.
 func NewEngine(w *World, families []Family, limit int) *Engine {
 	e := &Engine{World: w, Findings: newFindings(limit), habits: make(map[habit]int), byID: make(map[string]*bound)}
+	e.apt = [2]map[Traits][]hook{make(map[Traits][]hook), make(map[Traits][]hook)}
 	for i := range families {
 		f := &families[i]
 		var mine any
@@ -100,7 +105,7 @@ func (e *Engine) bind(b *bound, c *Check) {
 		Ended: c.Ended, Closed: c.Closed, DialogOn: c.DialogOn, DialogOff: c.DialogOff,
 	} {
 		if f != nil {
-			e.on[k] = append(e.on[k], hook{b, f})
+			e.on[k] = append(e.on[k], hook{b, b.mine, f, c.Only})
 		}
 	}
 }
@@ -112,12 +117,43 @@ func (e *Engine) Show(k Kind, x *Scene) {
 	if x.leaving && k == Ended {
 		e.hold(x.Conn, x.Now, nil)
 	}
-	for i := range e.on[k] {
-		h := &e.on[k][i]
-		x.rule, x.Mine = h.rule, h.rule.mine
+	hooks := e.on[k]
+	if k == Request || k == Response {
+		hooks = e.aptFor(k, x.traits())
+	}
+	for i := range hooks {
+		h := &hooks[i]
+		x.rule, x.Mine = h.rule, h.mine
 		h.f(x)
 	}
 }
+
+// aptFor returns the checks that have something to say about a message with
+// the traits, in their order. Real messages have a few dozen sets of traits.
+func (e *Engine) aptFor(k Kind, t Traits) []hook {
+	known := e.apt[k-Request]
+	hooks, ok := known[t]
+	if ok {
+		return hooks
+	}
+	for _, h := range e.on[k] {
+		if h.only&^t == 0 || e.ungated {
+			hooks = append(hooks, h)
+		}
+	}
+	if len(known) >= maxSets {
+		clear(known)
+	}
+	known[t] = hooks
+	return hooks
+}
+
+// maxSets bounds the lists that are kept; somebody may try them all.
+const maxSets = 1024
+
+// Ungate has every check called for every message, to prove that [Check.Only]
+// changes nothing.
+func (e *Engine) Ungate() { e.ungated = true }
 
 // Evicted is what the families have dropped at the limits of their maps.
 func (e *Engine) Evicted() (n uint64) {

@@ -72,6 +72,10 @@ type Rule struct {
 // Check is what a rule, or the bookkeeping of a family, wants to be called
 // for. Any may be nil.
 type Check struct {
+	// Only limits Request and Response to messages that have all of these. It
+	// spares the call and nothing else: about others there is nothing to say.
+	Only Traits
+
 	Placed    func(*Scene) // Conn.Row is another one: it was found first, or the policy was read again
 	Opened    func(*Scene) // a connection was established, or a UDP flow began; or one older than the observation was found
 	Request   func(*Scene) // a request: Msg, Tx, Verdict (Fresh, Retransmission, Ack)

@@ -21,7 +21,7 @@ var afterClose = rule.Rule{
 	Asks:     "Who was told that the other side closes starts no new transaction on the connection.",
 	Broken:   "A new request goes out on a connection that the other side has closed",
 	Silent:   "TLS closure alerts cannot be seen without the TLS library's probes; a FIN is judged instead, hence advice. What was sent within 100 ms of it (two seconds for the peer) may have crossed it. Aliased connections of this host are AL-25's, offers of persistent PERS-05's.",
-	Check:    rule.Check{Request: startsLate},
+	Check:    rule.Check{Only: rule.New | rule.Over, Request: startsLate},
 }
 
 var oldPort = rule.Rule{
@@ -32,7 +32,7 @@ var oldPort = rule.Rule{
 	Asks:     "When an aliased connection is gone, the way back is to the port of the sent-by, or 5061 if it has none; the port that the client sent from does not count.",
 	Broken:   "A new connection goes to the port that the client had sent from",
 	Silent:   "Peers. Judged at the first request on the new connection: if a Route or the Request-URI names that port, it is right.",
-	Check:    rule.Check{Request: toOldPort},
+	Check:    rule.Check{Only: rule.New | rule.Outgoing | rule.Beginning, Request: toOldPort},
 }
 
 var deadConnection = rule.Rule{
@@ -43,7 +43,7 @@ var deadConnection = rule.Rule{
 	Asks:     "When an aliased connection has gone, the next request goes over a new one to the same address.",
 	Broken:   "A request is written to an aliased connection that has gone, and no new one is tried",
 	Silent:   "Peers, and requests that are given up without being written. An attempt within 32 s is enough, whatever becomes of it. What was written within 100 ms of the close may have crossed it.",
-	Check:    rule.Check{Request: noNewConnection},
+	Check:    rule.Check{Only: rule.New | rule.Outgoing | rule.Over | rule.Secured, Request: noNewConnection},
 }
 
 var lateAck = rule.Rule{

@@ -22,7 +22,7 @@ var otherTarget = rule.Rule{
 	Asks:     "A request goes back on an aliased connection only if its next hop is what the alias stands for: the client's source address and the port of its sent-by, over TLS.",
 	Broken:   "A request for another address goes back on an aliased connection",
 	Silent:   "Next hops that are names, requests within a dialog, and connections that have another reason for the way back: a registration, an outbound flow, persistent. The connection's own port is accepted, as a Contact may name it.",
-	Check:    rule.Check{Request: backToAnother},
+	Check:    rule.Check{Only: rule.New | rule.Backward | rule.Negotiated, Request: backToAnother},
 }
 
 var plainTCP = rule.Rule{
@@ -33,7 +33,7 @@ var plainTCP = rule.Rule{
 	Asks:     "A connection without TLS proves nobody's identity, so new requests go on it in one direction only.",
 	Broken:   "New requests go both ways on a connection without TLS, and nothing allows it",
 	Silent:   "Requests within a dialog, requests whose next hop is written as the very address and port at the other end, as a Contact that was learned from rport is; outbound flows, offers of persistent, connections that were not seen whole, and the profile nat. A host with several domains is judged by AL-29.",
-	Check:    rule.Check{Request: bothWays},
+	Check:    rule.Check{Only: rule.New | rule.Backward, Request: bothWays},
 }
 
 var virtualTCP = rule.Rule{
@@ -45,7 +45,7 @@ var virtualTCP = rule.Rule{
 	Broken:   "A server for several domains sends new requests back on a connection without TLS",
 	Silent:   "Unless the configuration says that this host serves several domains. Requests within a dialog, outbound flows, offers of persistent and the profile nat are exempt.",
 	Standing: rule.ByPolicy,
-	Check:    rule.Check{Request: virtualBack},
+	Check:    rule.Check{Only: rule.New | rule.Backward | rule.Outgoing, Request: virtualBack},
 }
 
 var hostedDomains = rule.Rule{
@@ -57,7 +57,7 @@ var hostedDomains = rule.Rule{
 	Broken:   "One connection carries new requests of two domains that this host serves",
 	Silent:   "Unless the configuration says which domains this host serves. Requests within a dialog are not judged, nor senders of other domains, which a proxy relays.",
 	Standing: rule.ByPolicy,
-	Check:    rule.Check{Request: mixedDomains},
+	Check:    rule.Check{Only: rule.New | rule.Outgoing | rule.Secured, Request: mixedDomains},
 }
 
 // back says whether the request opens a new matter, no dialog's, and comes

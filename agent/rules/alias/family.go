@@ -19,7 +19,7 @@ func Family() rule.Family {
 		Note:    note.Alias,
 		Name:    "RFC 5923: alias",
 		Flows:   flows,
-		Watch:   rule.Check{Opened: opened, Request: request, Ended: ended, Closed: closed},
+		Watch:   rule.Check{Only: rule.Secured, Opened: opened, Request: request, Ended: ended, Closed: closed},
 		New:     newMind,
 		Evicted: func(mine any) uint64 { return mine.(*mind).evicted },
 		Rules: []rule.Rule{

@@ -20,7 +20,7 @@ var noTLS = rule.Rule{
 	Broken:   "alias is offered without TLS, where it means nothing",
 	Silent:   "Where the Via says TLS although the connection is plain: something in front of the process ends TLS. Each peer is reported once; many stacks write alias everywhere.",
 	Scope:    rule.PerPeer,
-	Check:    rule.Check{Request: offeredWithoutTLS},
+	Check:    rule.Check{Only: rule.New | rule.Reuse, Request: offeredWithoutTLS},
 }
 
 var flag = rule.Rule{
@@ -31,7 +31,7 @@ var flag = rule.Rule{
 	Asks:     "alias is a flag: it has no value and stands once on a Via value.",
 	Broken:   "alias has a value, or stands twice on one Via value",
 	Silent:   "CANCEL and ACK, which inherit the Via of the INVITE.",
-	Check:    rule.Check{Request: oddFlag},
+	Check:    rule.Check{Only: rule.New | rule.Reuse, Request: oddFlag},
 }
 
 var echo = rule.Rule{
@@ -42,7 +42,7 @@ var echo = rule.Rule{
 	Asks:     "The topmost Via of a response has alias if that of the request had it, and only then.",
 	Broken:   "A response adds alias to the Via of its request, or leaves it out",
 	Silent:   "If the request was not seen. Nobody is named for a response that came in without TLS: something on the way may have changed it.",
-	Check:    rule.Check{Response: changedEcho},
+	Check:    rule.Check{Only: rule.Reuse, Response: changedEcho},
 }
 
 // own says whether the Via is one that the sender made for this request: ACK

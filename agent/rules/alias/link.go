@@ -29,7 +29,7 @@ var secondConnection = rule.Rule{
 	Asks:     "Having offered alias, the client sends later requests for the same address on that connection.",
 	Broken:   "A second connection is opened to an address although an aliased one is there and idle",
 	Silent:   "Peers: another process or host may share their address. On this host other processes, other next-hop names, connections of the same second, and an aliased connection with a transaction pending.",
-	Check:    rule.Check{Request: secondOne},
+	Check:    rule.Check{Only: rule.New | rule.Outgoing | rule.Beginning | rule.Secured, Request: secondOne},
 }
 
 var hopSeed = maphash.MakeSeed()

@@ -19,7 +19,7 @@ var noListener = rule.Rule{
 	Asks:     "Offering alias does not replace listening: the client goes on taking connections at the port of its sent-by, 5061 if it has none.",
 	Broken:   "alias is offered, and nothing listens at the address that the Via names",
 	Silent:   "For this host: if its listening sockets are not known, if the port is not one that is watched for SIP, or if the sent-by is another address than the connection's. For the peer: unless a connection to the sent-by was refused; what is not answered may be a firewall. The profile nat makes it info for a sent-by that names the port of the connection itself.",
-	Check:    rule.Check{Request: nobodyListens, Closed: refused},
+	Check:    rule.Check{Only: rule.New | rule.Outgoing | rule.Secured | rule.Negotiated, Request: nobodyListens, Closed: refused},
 }
 
 // ad is where a peer that offered alias says that it listens.

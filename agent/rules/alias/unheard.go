@@ -34,7 +34,7 @@ var rejected = rule.Rule{
 	Asks:     "A server that does not use an alias treats the request as if the parameter were not there.",
 	Broken:   "A request was rejected for its alias: without it the same one succeeds",
 	Silent:   "Unless the same call is tried again without alias within 32 s and gets a 2xx. Challenges and other answers that ask for another try are not counted, nor those that say something about the callee.",
-	Check:    rule.Check{Response: rejectsAlias, Request: triesWithout},
+	Check:    rule.Check{Only: rule.New, Response: rejectsAlias, Request: triesWithout},
 }
 
 // neverAnswered judges requests of the acceptor that had no response at all.

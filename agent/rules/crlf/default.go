@@ -92,7 +92,7 @@ var neverStarts = rule.Rule{
 	Broken:   "A UA whose registration made the flow an outbound one sends no keep-alives on it",
 	Silent: "Until the client shows itself again after 29 s on UDP or 840 s on a stream; short registrations hide it. " +
 		"With Flow-Timer KA-07 judges.",
-	Check: rule.Check{Beat: late, Request: late, Response: late},
+	Check: rule.Check{Only: rule.Negotiated, Beat: late, Request: late, Response: late},
 }
 
 func late(x *rule.Scene) {

@@ -32,7 +32,7 @@ var goesOn = rule.Rule{
 	Broken:   "A client goes on using a connection on which its ping got no pong",
 	Silent: "Pings of the peer: this host knows that it owes the pong (KA-03). Pings that nobody promised to answer, " +
 		"lost bytes, and a client that has opened another connection to the same place.",
-	Check: rule.Check{Beat: goesOnPinging, Request: goesOnAsking},
+	Check: rule.Check{Only: rule.New | rule.Outgoing | rule.Beating, Beat: goesOnPinging, Request: goesOnAsking},
 }
 
 func goesOnPinging(x *rule.Scene) {
@@ -93,7 +93,7 @@ var noPong = rule.Rule{
 		"connections that ended meanwhile, pings agreed by keep alone (KEEP-31), pings of the side that accepted the " +
 		"connection. Where nothing is agreed it is advice.",
 	Scope: rule.PerPeer,
-	Check: rule.Check{Beat: awaitPong, Response: alive},
+	Check: rule.Check{Only: rule.Beating, Beat: awaitPong, Response: alive},
 }
 
 const pongWaits = keepalive.PongWait + reply

@@ -77,7 +77,7 @@ func known(x *rule.Scene) (writer, other *talk) {
 	return &n[index(x.Dir)], &n[1-index(x.Dir)]
 }
 
-var watch = rule.Check{Beat: beat, Request: cadence.Watch.Request, Response: cadence.Watch.Response}
+var watch = rule.Check{Only: rule.Negotiated, Beat: beat, Request: cadence.Watch.Request, Response: cadence.Watch.Response}
 
 func beat(x *rule.Scene) {
 	cadence.Watch.Beat(x)

@@ -20,7 +20,7 @@ var tooSeldom = rule.Rule{
 	Silent: "Until the client shows itself again: it may be switched off. Gaps in which bytes were lost, one long sleep " +
 		"among shorter ones, registrations that ran out, and where keep gives a number (KEEP-09). It is advice where " +
 		"SIP messages filled the gap, where the 2xx has no Require: outbound, and for peers on UDP.",
-	Check: rule.Check{Beat: gap, Request: gap, Response: gap},
+	Check: rule.Check{Only: rule.Negotiated, Beat: gap, Request: gap, Response: gap},
 }
 
 // lostCopies is how late a Binding request comes whose first four copies were

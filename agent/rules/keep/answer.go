@@ -34,7 +34,7 @@ var unequalTimer = rule.Rule{
 	Broken:   "A response gives one number by keep and another one by Flow-Timer",
 	Silent: "Offers that had a number themselves. It is advice where another node may have written Flow-Timer, as the " +
 		"response has several Vias, and for keep=0, which recommends nothing.",
-	Check: rule.Check{Response: timersDiffer},
+	Check: rule.Check{Only: rule.Reuse, Response: timersDiffer},
 }
 
 func timersDiffer(x *rule.Scene) {
@@ -60,7 +60,7 @@ var unasked = rule.Rule{
 	Asks:     "A response has a value for keep only if the request offered keep on that Via.",
 	Broken:   "A response accepts keep-alives that nobody offered",
 	Silent:   "Responses whose request was not seen.",
-	Check:    rule.Check{Response: acceptsUnasked},
+	Check:    rule.Check{Only: rule.Reuse, Response: acceptsUnasked},
 }
 
 func acceptsUnasked(x *rule.Scene) {
@@ -77,7 +77,7 @@ var shortRegistration = rule.Rule{
 	Asks:     "A server whose client keeps the flow alive does not force it to register again and again for the same purpose.",
 	Broken:   "A server accepts keep-alives and still grants less than two minutes of registration",
 	Silent:   "Registrations that the client itself asked to be so short.",
-	Check:    rule.Check{Response: grantsLittle},
+	Check:    rule.Check{Only: rule.Reuse | rule.Register, Response: grantsLittle},
 }
 
 func grantsLittle(x *rule.Scene) {
@@ -107,7 +107,7 @@ var hurried = rule.Rule{
 	Asks:     "On hops without TLS somebody on the way could make the number small, to cause needless traffic.",
 	Broken:   "Keep-alives are to be sent every few seconds, on a hop that anybody could have tampered with",
 	Silent:   "Numbers of ten and more, and TLS.",
-	Check:    rule.Check{Response: asksForMany},
+	Check:    rule.Check{Only: rule.Reuse, Response: asksForMany},
 }
 
 func asksForMany(x *rule.Scene) {

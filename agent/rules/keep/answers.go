@@ -55,7 +55,7 @@ var unanswered = rule.Rule{
 	Silent: "Ten seconds. A peer may not have got the keep-alive: it is judged when it shows that it is there, by its " +
 		"answer to a later request; a request of its own, or on UDP any message, makes it advice. " +
 		"Lost bytes, requests that are no valid STUN, and flows of outbound, for which KA-03 and STUN-03 judge.",
-	Check: rule.Check{Beat: await, Request: stillThere, Response: stillThere},
+	Check: rule.Check{Only: rule.Negotiated | rule.Beating, Beat: await, Request: stillThere, Response: stillThere},
 }
 
 // owesAnswers says whether the keep-alives of direction d were accepted by

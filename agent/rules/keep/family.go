@@ -20,7 +20,7 @@ func Family() rule.Family {
 		Note:  note.Keep,
 		Name:  "RFC 6223: keep",
 		Flows: flows,
-		Watch: rule.Check{Request: watchRequest, Response: watchResponse, Beat: watchBeat},
+		Watch: rule.Check{Only: rule.Negotiated, Request: watchRequest, Response: watchResponse, Beat: watchBeat},
 		Rules: []rule.Rule{
 			valuedOffer, malformed, wrongRequest, onAck, ignored, topmostOnly,
 			neverSent, leftBehind, tooSeldom, notSpread,

@@ -24,7 +24,7 @@ var valuedOffer = rule.Rule{
 	Broken:   "A request has keep with a number on its own Via",
 	Silent: "ACK and CANCEL, which repeat the Via of an INVITE. Whether such an offer was accepted stays unknown: the " +
 		"number in the response may be an echo.",
-	Check: rule.Check{Request: offersNumber},
+	Check: rule.Check{Only: rule.New | rule.Reuse, Request: offersNumber},
 }
 
 func offersNumber(x *rule.Scene) {
@@ -41,7 +41,7 @@ var malformed = rule.Rule{
 	Asks:     "keep stands once on a Via, bare or with digits after the equals sign.",
 	Broken:   "A Via has a keep that is neither bare nor a number",
 	Silent:   "Responses to a request that was malformed already, and those whose request was not seen: they repeat its Via.",
-	Check:    rule.Check{Request: malformedOffer, Response: malformedAnswer},
+	Check:    rule.Check{Only: rule.Reuse, Request: malformedOffer, Response: malformedAnswer},
 }
 
 func malformedOffer(x *rule.Scene) {
@@ -68,7 +68,7 @@ var wrongRequest = rule.Rule{
 	Broken:   "A request that cannot negotiate keep-alives offers them",
 	Silent: "CANCEL, which repeats the Via of an INVITE; ACK is another rule's (KEEP-04), and so is a dialog for which " +
 		"they are agreed (KEEP-19). Methods that are not known here are only noted.",
-	Check: rule.Check{Request: offersInVain},
+	Check: rule.Check{Only: rule.New | rule.Reuse, Request: offersInVain},
 }
 
 func offersInVain(x *rule.Scene) {
@@ -91,7 +91,7 @@ var onAck = rule.Rule{
 	Broken:   "An ACK for a 2xx offers keep on its topmost Via",
 	Silent: "ACKs for other final responses: they have to repeat the Via of the INVITE (RFC 3261 section 17.1.1.3). " +
 		"Connections of which the beginning or some bytes were not seen.",
-	Check: rule.Check{Request: ackOffersKeep},
+	Check: rule.Check{Only: rule.Reuse, Request: ackOffersKeep},
 }
 
 // ackOffersKeep judges ACKs of a transaction of their own only: Tx is known if
@@ -115,7 +115,7 @@ var repeated = rule.Rule{
 	Broken:   "A request offers keep for a dialog for which it is agreed",
 	Silent: "Dialogs whose agreement was not seen, offers after one that was not accepted, requests to another neighbour, " +
 		"ACK for an error and CANCEL, which repeat the Via of an INVITE.",
-	Check: rule.Check{Request: offersAgain},
+	Check: rule.Check{Only: rule.New | rule.Reuse, Request: offersAgain},
 }
 
 func offersAgain(x *rule.Scene) {

@@ -21,7 +21,7 @@ var valueForwarded = rule.Rule{
 	Broken:   "A request has keep with a value on a Via below the topmost",
 	Silent: "Proxies on this host whose incoming request was not seen, or had the value already. In requests that arrive " +
 		"any node on the way may have written it: that is advice.",
-	Check: rule.Check{Request: forwardsValue},
+	Check: rule.Check{Only: rule.New | rule.Reuse, Request: forwardsValue},
 }
 
 func forwardsValue(x *rule.Scene) {
@@ -47,7 +47,7 @@ var valuePassedOn = rule.Rule{
 	Broken:   "A proxy forwards a value for keep that the next hop wrote for a neighbour not its own",
 	Silent: "Values that the request had already. A proxy that has chosen the same number by itself cannot be told from " +
 		"one that lets it through.",
-	Check: rule.Check{Response: passesOn},
+	Check: rule.Check{Only: rule.Reuse | rule.Outgoing, Response: passesOn},
 }
 
 func passesOn(x *rule.Scene) {
@@ -80,7 +80,7 @@ var valueBelow = rule.Rule{
 	Silent: "Responses whose request was not seen, or had the value already. If the proxy on this host forwards the value, " +
 		"KEEP-25 says so instead.",
 	Scope: rule.PerPeer,
-	Check: rule.Check{Response: belowTop},
+	Check: rule.Check{Only: rule.Reuse, Response: belowTop},
 }
 
 func belowTop(x *rule.Scene) {

@@ -88,7 +88,7 @@ var onlyLoose = rule.Rule{
 	Asks:     "Who accepts keep-alives in answer to INVITE has the value in a response that is sent reliably.",
 	Broken:   "Keep-alives are accepted in a provisional response that may get lost, and not in the 2xx",
 	Silent:   "INVITEs that were not seen, that end without a 2xx, or whose 2xx comes from another fork.",
-	Check:    rule.Check{Response: acceptsLoosely},
+	Check:    rule.Check{Only: rule.New | rule.Reuse, Response: acceptsLoosely},
 }
 
 func acceptsLoosely(x *rule.Scene) {
@@ -108,7 +108,7 @@ var differing = rule.Rule{
 	Asks:     "All responses to one request that have a value for keep have the same one.",
 	Broken:   "Responses to one request have different values for keep",
 	Silent:   "Offers that had a number themselves, and responses whose request was not seen.",
-	Check:    rule.Check{Response: valuesDiffer},
+	Check:    rule.Check{Only: rule.Reuse, Response: valuesDiffer},
 }
 
 func valuesDiffer(x *rule.Scene) {
@@ -128,7 +128,7 @@ var lateAcceptance = rule.Rule{
 	Asks:     "Who accepts keep-alives says so as early as possible.",
 	Broken:   "Keep-alives are accepted only in the 2xx, though provisional responses came before",
 	Silent:   "100, which is sent before anybody decides.",
-	Check:    rule.Check{Response: acceptsLate},
+	Check:    rule.Check{Only: rule.New | rule.Reuse, Response: acceptsLate},
 }
 
 func acceptsLate(x *rule.Scene) {
@@ -148,7 +148,7 @@ var renegotiated = rule.Rule{
 	Asks:     "What is agreed for a dialog stays: a later offer is ignored, so its response has no value, or at least no other one.",
 	Broken:   "A response negotiates the keep-alives of a dialog anew",
 	Silent:   "Dialogs whose first negotiation was not seen.",
-	Check:    rule.Check{Response: negotiatesAgain},
+	Check:    rule.Check{Only: rule.Reuse, Response: negotiatesAgain},
 }
 
 // negotiatesAgain: an offer that was on its way before the first was answered

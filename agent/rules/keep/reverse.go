@@ -47,7 +47,7 @@ var reversed = rule.Rule{
 	Broken:   "A request goes back over a connection for which only keep was agreed",
 	Silent: "Requests for the very port that the connection comes from, connections with alias, persistent, outbound or a " +
 		"registration, and the profile nat. Requests outside a dialog are for AL-08 and PERS-22.",
-	Check: rule.Check{Request: goesBack},
+	Check: rule.Check{Only: rule.New | rule.Backward | rule.Negotiated, Request: goesBack},
 }
 
 func goesBack(x *rule.Scene) {

@@ -21,7 +21,7 @@ var offerOffRoute = rule.Rule{
 	Broken:   "A proxy offers keep-alives for a dialog that will pass it by",
 	Silent: "Endpoints, which have one Via. A Record-Route that cannot be compared, as one place is a name and the other " +
 		"an address; one that names another address is advice, as the proxy may have several.",
-	Check: rule.Check{Request: offersOffRoute},
+	Check: rule.Check{Only: rule.New | rule.Reuse, Request: offersOffRoute},
 }
 
 func offersOffRoute(x *rule.Scene) {
@@ -52,7 +52,7 @@ var acceptOffRoute = rule.Rule{
 	Broken:   "A proxy accepts keep-alives for a dialog that will pass it by",
 	Silent: "A peer that may be the endpoint itself: where its response has no Record-Route and its Contact is another " +
 		"address it is advice, and nothing where the Contact is a name or a private address behind NAT.",
-	Check: rule.Check{Response: acceptsOffRoute},
+	Check: rule.Check{Only: rule.Reuse, Response: acceptsOffRoute},
 }
 
 func acceptsOffRoute(x *rule.Scene) {

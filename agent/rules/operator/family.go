@@ -22,7 +22,7 @@ func Family() rule.Family {
 		Name:  "Policy",
 		Flows: flows,
 		Rules: slices.Concat(closing, idling, sharing, holding),
-		Watch: rule.Check{Placed: placed, Response: protectIfPersistent, Ended: ended},
+		Watch: rule.Check{Only: rule.New, Placed: placed, Response: protectIfPersistent, Ended: ended},
 		New:   func() any { return &state{held: make(map[place]int)} },
 	}
 }

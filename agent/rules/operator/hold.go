@@ -23,7 +23,7 @@ var holding = []rule.Rule{
 		Broken:   "A peer holds more persistent connections than the policy allows",
 		Silent:   "Rows without max_connections.",
 		Standing: rule.ByPolicy,
-		Check:    rule.Check{Response: tooMany},
+		Check:    rule.Check{Only: rule.New, Response: tooMany},
 	},
 	{
 		ID:       "POL-05",
@@ -34,7 +34,7 @@ var holding = []rule.Rule{
 		Broken:   "A Persistent-Timeout is outside of the policy's bounds",
 		Silent:   "Rows without these bounds.",
 		Standing: rule.ByPolicy,
-		Check:    rule.Check{Request: outOfBounds},
+		Check:    rule.Check{Only: rule.New | rule.Reuse, Request: outOfBounds},
 	},
 	{
 		ID:       "POL-06",
@@ -45,7 +45,7 @@ var holding = []rule.Rule{
 		Broken:   "A peer that may not hold persistent connections offers one",
 		Silent:   "Rows of class negotiated or persistent, unless max_connections is 0.",
 		Standing: rule.ByPolicy,
-		Check:    rule.Check{Request: unwanted},
+		Check:    rule.Check{Only: rule.New | rule.Reuse, Request: unwanted},
 	},
 }
 

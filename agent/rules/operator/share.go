@@ -19,7 +19,7 @@ var sharing = []rule.Rule{{
 	Broken:   "A new request goes back on a connection that the policy wants to be used one way",
 	Silent:   "Requests within a dialog, and connections of which it is not known who opened them.",
 	Standing: rule.ByPolicy,
-	Check:    rule.Check{Request: sentBack},
+	Check:    rule.Check{Only: rule.New | rule.Backward, Request: sentBack},
 }}
 
 func sentBack(x *rule.Scene) {

@@ -27,7 +27,7 @@ var missingRequire = rule.Rule{
 	Asks:     "A registrar that binds a contact by RFC 5626 says so by Require: outbound, if the UA supports outbound.",
 	Broken:   "A registrar that does outbound took a REGISTER with reg-id and left Require: outbound out",
 	Silent:   "Registrars that have not shown that they do outbound (Supported: outbound, Flow-Timer, an earlier Require: outbound or 439): to ignore reg-id is their right, and to echo the parameter proves nothing. " + answerPassedOn,
-	Check: rule.Check{Response: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Register, Response: func(x *rule.Scene) {
 		r := answers(x)
 		if r == nil || !ok2xx(x) || requires(x.Msg) || !withheld(x, r) {
 			return
@@ -64,7 +64,7 @@ var notFirstHop = rule.Rule{
 	Asks:     "A REGISTER that came through a proxy which did not mark its Path URI with ob is not bound by RFC 5626: one that asks for it is answered 439.",
 	Broken:   "A registrar took a REGISTER with reg-id whose first hop does no outbound, and did not answer 439",
 	Silent:   "Registrars that have not shown that they do outbound; REGISTERs in which any Path URI has ob. " + answerPassedOn,
-	Check: rule.Check{Response: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Register, Response: func(x *rule.Scene) {
 		r := answers(x)
 		if r == nil || !ok2xx(x) || !lacksFirstHop(r) || !requires(x.Msg) && !known(x, r) {
 			return
@@ -88,7 +88,7 @@ var wrongRequire = rule.Rule{
 	Asks:     "A registrar puts outbound into Require only where it bound the contact by its reg-id.",
 	Broken:   "Require: outbound in the answer to a REGISTER that could not be bound by RFC 5626",
 	Silent:   "REGISTERs without a Contact, which only ask; a first hop without outbound, which OB-10 reports. " + answerPassedOn,
-	Check: rule.Check{Response: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Register, Response: func(x *rule.Scene) {
 		r := answers(x)
 		if r == nil || !ok2xx(x) || !requires(x.Msg) || len(r.Contacts) == 0 {
 			return
@@ -121,7 +121,7 @@ var wrong439 = rule.Rule{
 	Asks:     "439 answers a REGISTER that has reg-id and supports outbound, nothing else.",
 	Broken:   "439 to a request that did not ask for outbound",
 	Silent:   "Responses whose request was not seen. " + answerPassedOn,
-	Check: rule.Check{Response: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Failure, Response: func(x *rule.Scene) {
 		if x.Msg.Status != 439 || x.Verdict != transaction.Final || x.Tx.Forwarded {
 			return
 		}
@@ -140,7 +140,7 @@ var refusedFlow = rule.Rule{
 	Broken:   "Outbound was asked for and not given, and a contact stays that may not be reached",
 	Silent:   "Contacts that can be reached as they stand: no private address, and not the port that the connection came from. A contact that is removed or bound again within 32 s.",
 	Scope:    rule.PerPeer,
-	Check: rule.Check{Response: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Register, Response: func(x *rule.Scene) {
 		r := answers(x)
 		if r == nil || !ok2xx(x) || requires(x.Msg) || !r.Direct || r.Outbound() == nil || !supports(r) || withheld(x, r) {
 			return

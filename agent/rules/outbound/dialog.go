@@ -29,6 +29,7 @@ var dialogFlow = rule.Rule{
 	Broken:   "A request of a dialog came over another connection than the UA asked for by ob",
 	Silent:   "Servers that do not do outbound: the UA has no registration with Require: outbound on that flow. Flows that have ended. Dialogs formed before the observation began.",
 	Check: rule.Check{
+		Only: rule.New,
 		Response: func(x *rule.Scene) {
 			if x.Verdict != transaction.Final || !ok2xx(x) || !x.Tx.Offer.ContactOB || x.Tx.Conn.Neg == nil {
 				return

@@ -42,7 +42,7 @@ var firstHop = rule.Rule{
 	Asks:     "The first proxy that a REGISTER with reg-id meets adds a Path URI with ob and a token of the flow; proxies behind it set no ob.",
 	Broken:   "A proxy sent a REGISTER with reg-id on without a Path URI of its own with ob, or set ob though it is not the first hop",
 	Silent:   "Proxies elsewhere: only one on this host is seen on both of its hops. One that never marks a Path does not do outbound, and gets advice. A token that serves several flows is OB-35.",
-	Check: rule.Check{Request: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Register | rule.Outgoing, Request: func(x *rule.Scene) {
 		out := asks(x)
 		in, _ := passes(x, out)
 		switch {
@@ -67,7 +67,7 @@ var ownToken = rule.Rule{
 	Asks:     "The token in the Path URI of an edge proxy stands for one flow and for no other.",
 	Broken:   "An edge proxy gave two flows the same Path URI",
 	Silent:   "Proxies elsewhere. Several registrations over one flow share its token rightly; a UDP flow is the same as long as its addresses are.",
-	Check: rule.Check{Request: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Register | rule.Outgoing, Request: func(x *rule.Scene) {
 		out := asks(x)
 		in, from := passes(x, out)
 		if in == nil || !in.Direct || !out.PathTopOB || out.PathTop == in.PathTop {

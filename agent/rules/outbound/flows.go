@@ -21,7 +21,7 @@ var twoFlows = rule.Rule{
 	Broken:   "A UA has fewer flows than it should",
 	Silent:   "How many proxies a UA was given cannot be seen: silent unless a policy says how many flows an instance must have through this host. UAs that registered through a proxy.",
 	Standing: rule.ByPolicy,
-	Check: rule.Check{Response: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Register, Response: func(x *rule.Scene) {
 		if x.Profile.Flows == 0 {
 			return
 		}

@@ -19,6 +19,7 @@ var timerPlace = rule.Rule{
 	Broken:   "Flow-Timer where it means nothing",
 	Silent:   "Answers that a proxy on this host passes on.",
 	Check: rule.Check{
+		Only: rule.Reuse,
 		Request: func(x *rule.Scene) {
 			if x.Msg.FlowTimer.Present && x.Verdict == transaction.Fresh {
 				x.Raise(x.Writer(), "%s in %s", field(x.Msg, sipparse.HeaderFlowTimer, 0), x.Msg.Label())
@@ -54,7 +55,7 @@ var timerForm = rule.Rule{
 	Asks:     "Flow-Timer is a number of seconds in digits and nothing else.",
 	Broken:   "Flow-Timer is no number of seconds",
 	Silent:   "Messages that a proxy on this host passes on. Zero fits the grammar but means nothing: info.",
-	Check:    rule.Check{Request: timerValue, Response: timerValue},
+	Check:    rule.Check{Only: rule.Reuse, Request: timerValue, Response: timerValue},
 }
 
 func timerValue(x *rule.Scene) {

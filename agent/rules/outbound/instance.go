@@ -23,6 +23,7 @@ var regIDValue = rule.Rule{
 	Broken:   "A reg-id is not a number from 1 to 2^31-1",
 	Silent:   passedOn,
 	Check: rule.Check{
+		Only: rule.New | rule.Register,
 		Request: func(x *rule.Scene) {
 			r := asks(x)
 			if r == nil {
@@ -65,7 +66,7 @@ var instanceForm = rule.Rule{
 	Asks:     `+sip.instance is a URN in angle brackets within quotes, "<urn:...>", and names the device for all its life.`,
 	Broken:   "+sip.instance is no quoted and bracketed URN, or another one each time",
 	Silent:   "A change of the instance, unless three follow each other from one address for one user and none of them is seen again: several devices may share both. " + passedOn,
-	Check: rule.Check{Request: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Register, Request: func(x *rule.Scene) {
 		r := asks(x)
 		if r == nil {
 			return
@@ -159,7 +160,7 @@ var instanceScheme = rule.Rule{
 	Asks:     "An instance is a UUID URN; another URN scheme only if an RFC defines how it names an instance.",
 	Broken:   "The instance is no UUID URN, and of no scheme that is defined for it",
 	Silent:   "IMEIs (urn:gsma:imei, RFC 7255). " + passedOn,
-	Check: rule.Check{Request: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Register, Request: func(x *rule.Scene) {
 		r := asks(x)
 		if r == nil {
 			return

@@ -22,7 +22,7 @@ var oneAtATime = rule.Rule{
 	Asks:     "A proxy sends a request to one flow of an instance at a time.",
 	Broken:   "A proxy sent one request to two flows of an instance at once",
 	Silent:   otherProxies + " An instance that is registered under two addresses-of-record may get both. Advice if the bindings were not made by RFC 5626.",
-	Check: rule.Check{Request: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Outgoing | rule.Bound, Request: func(x *rule.Scene) {
 		mates(x, func(mine, other *leg) {
 			if other.over {
 				return
@@ -44,7 +44,7 @@ var settled = rule.Rule{
 	Asks:     "A final response other than 408 and 430 is the instance's answer: its other flows are not tried.",
 	Broken:   "A proxy tried another flow of an instance that had answered",
 	Silent:   otherProxies + " Requests that the proxy cancelled, that were redirected or that nobody answered. A request that is tried again with credentials is another one.",
-	Check: rule.Check{Request: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Outgoing | rule.Bound, Request: func(x *rule.Scene) {
 		mates(x, func(mine, other *leg) {
 			switch {
 			case other.status < 200 || !mine.to.Outbound:
@@ -64,7 +64,7 @@ var nextFlow = rule.Rule{
 	Asks:     "After 430 a proxy tries another flow of the same instance, if there is one.",
 	Broken:   "A proxy gave up after 430 though the instance has another flow",
 	Silent:   otherProxies + " Requests that were cancelled.",
-	Check: rule.Check{Response: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Outgoing | rule.Failure | rule.Remembered, Response: func(x *rule.Scene) {
 		if x.Dir != event.Out || x.Verdict != transaction.Final || x.Msg.Status < 300 || x.Msg.Status == 487 || x.Tx.Notes == nil || x.Conn.Incomplete || lost(x, x.Tx.Start) {
 			return
 		}
@@ -105,7 +105,7 @@ var failedEnd = rule.Rule{
 	Asks:     "430 is for the authoritative proxy; an endpoint does not see it.",
 	Broken:   "An endpoint got 430",
 	Silent:   "Answers with more than one Via, which go to a proxy.",
-	Check: rule.Check{Response: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Failure, Response: func(x *rule.Scene) {
 		if x.Msg.Status == 430 && x.Msg.Vias == 1 && x.Verdict == transaction.Final {
 			x.Raise(x.Writer(), "430 to %s, with one Via", x.Msg.Label())
 		}

@@ -50,7 +50,7 @@ var turns = rule.Rule{
 	Asks:     "Each flow that a UA keeps for a user at the same time has a reg-id of its own.",
 	Broken:   "Two flows that are both alive refresh one reg-id in turn",
 	Silent:   "A flow that takes the reg-id over for good, as after a failure: both must have refreshed after the other one did.",
-	Check: rule.Check{Response: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Register, Response: func(x *rule.Scene) {
 		r := answers(x)
 		if r == nil || !ok2xx(x) || !r.Direct {
 			return
@@ -161,7 +161,7 @@ var sharedCall = rule.Rule{
 	Asks:     "The registrations of an instance over different flows have different Call-IDs.",
 	Broken:   "Two reg-ids of one instance are registered with one Call-ID",
 	Silent:   "UAs that registered through a proxy.",
-	Check: rule.Check{Response: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Register, Response: func(x *rule.Scene) {
 		r := answers(x)
 		if r == nil || !ok2xx(x) || !r.Direct {
 			return
@@ -195,7 +195,7 @@ var thirdParty = rule.Rule{
 	Asks:     "Who registers for another UA leaves reg-id out.",
 	Broken:   "One sender registers other UAs' contacts with reg-id",
 	Silent:   "One instance over a flow. Who the sender is cannot be seen: a violation only if From and To name different users and the flow carries several instances, advice for three instances with three Contact hosts none of which is the sender's.",
-	Check: rule.Check{Request: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Register, Request: func(x *rule.Scene) {
 		r := asks(x)
 		if r == nil || !r.Direct {
 			return

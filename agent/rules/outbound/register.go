@@ -23,7 +23,7 @@ var regIDAlone = rule.Rule{
 	Asks:     "A Contact with reg-id has a +sip.instance too; the registrar ignores the reg-id of one that has not.",
 	Broken:   "A Contact has reg-id but no +sip.instance",
 	Silent:   passedOn,
-	Check: rule.Check{Request: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Register, Request: func(x *rule.Scene) {
 		r := asks(x)
 		if r == nil {
 			return
@@ -46,7 +46,7 @@ var lacksSupport = rule.Rule{
 	Asks:     "A REGISTER that asks for outbound lists both outbound and path in Supported.",
 	Broken:   "A REGISTER has reg-id, but not both outbound and path in Supported",
 	Silent:   passedOn,
-	Check: rule.Check{Request: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Register, Request: func(x *rule.Scene) {
 		r := asks(x)
 		const both = message.Outbound | message.Path
 		if r == nil || r.Supported&both == both {
@@ -72,6 +72,7 @@ var manyContacts = rule.Rule{
 	Broken:   "A REGISTER with reg-id binds several contacts at once",
 	Silent:   "Contacts that the same REGISTER removes. " + passedOn,
 	Check: rule.Check{
+		Only: rule.New | rule.Register,
 		Request: func(x *rule.Scene) {
 			if r := asks(x); r != nil && len(r.Contacts) > 1 && bindsSeveral(x) {
 				if side, ok := ua(x, r); ok {
@@ -108,7 +109,7 @@ var wildcard = rule.Rule{
 	Asks:     "Contact: *, which removes all bindings, has neither reg-id nor +sip.instance.",
 	Broken:   "Contact: * has reg-id or +sip.instance",
 	Silent:   passedOn,
-	Check: rule.Check{Request: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Register, Request: func(x *rule.Scene) {
 		r := asks(x)
 		if r == nil || len(r.Contacts) == 0 || !r.Contacts[0].Wildcard {
 			return
@@ -130,7 +131,7 @@ var noInstance = rule.Rule{
 	Broken:   "A REGISTER that supports outbound has no +sip.instance in its Contact",
 	Silent:   "Third-party REGISTERs (To and From differ), UAs that hide who they are (Privacy, or an anonymous From), and REGISTERs that come through other hops.",
 	Scope:    rule.PerPeer,
-	Check: rule.Check{Request: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Register, Request: func(x *rule.Scene) {
 		r := asks(x)
 		if r == nil || !supports(r) || !r.Direct || r.From != r.AOR {
 			return

@@ -23,7 +23,7 @@ var keepsRegID = rule.Rule{
 	Asks:     "The registration that replaces one whose flow failed has the same reg-id.",
 	Broken:   "A UA replaced a failed flow under a new reg-id",
 	Silent:   "Until the old binding has run out: its reg-id may still come back. A UA that restarted (it closed its only flow itself and has a new Call-ID) is OB-27. " + endsSeen,
-	Check: rule.Check{Response: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Register, Response: func(x *rule.Scene) {
 		b, dead, alive := replacement(x)
 		if b == nil || restarted(b, dead, alive) || !sameWay(b.Conn, dead.Conn, b.Dir) {
 			return
@@ -45,7 +45,7 @@ var sameSet = rule.Rule{
 	Asks:     "A UA uses the same reg-ids after each restart, so that they replace the old bindings.",
 	Broken:   "A UA takes a new reg-id each time it starts",
 	Silent:   "The first change, which a new configuration explains: two restarts in a row must each leave an old binding behind. " + endsSeen,
-	Check: rule.Check{Response: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Register, Response: func(x *rule.Scene) {
 		b, dead, alive := replacement(x)
 		if b == nil || !restarted(b, dead, alive) {
 			return
@@ -114,7 +114,7 @@ var outOfReach = rule.Rule{
 	Asks:     "A UA whose flow failed forms a new one and registers again; the first attempt needs no wait.",
 	Broken:   "A UA was out of reach for long after its flow had ended",
 	Silent:   "Flows that the UA closed itself, UAs that have another Call-ID since (a restart), servers that told to wait, hosts that tried to connect meanwhile, and the first 32 s. " + endsSeen,
-	Check: rule.Check{Request: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Register, Request: func(x *rule.Scene) {
 		r := asks(x)
 		if r == nil || !r.Direct {
 			return

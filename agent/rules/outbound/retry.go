@@ -33,6 +33,7 @@ var backOff = rule.Rule{
 	Broken:   "A UA tried again sooner than the back-off allows",
 	Silent:   "The first attempt after a flow that worked (OB-42). 401, 407, 420, 421, 423, 439 and redirections, which are no failures. Waits that the server asked for. Connects that several registrations may have made. Advice unless retries follow each other within a second, as the times are configurable.",
 	Check: rule.Check{
+		Only: rule.New | rule.Register,
 		Request: func(x *rule.Scene) {
 			r := asks(x)
 			if r == nil || !r.Direct || !supports(r) {
@@ -117,7 +118,7 @@ var after439 = rule.Rule{
 	Asks:     "After 439 a UA may register again without outbound, or through another proxy.",
 	Broken:   "A UA on this host gave up after 439",
 	Silent:   "UAs elsewhere, which may register where it cannot be seen. The first five minutes.",
-	Check: rule.Check{Response: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Register | rule.Failure, Response: func(x *rule.Scene) {
 		if x.Msg.Status != 439 || x.Verdict != transaction.Final || x.Tx.Binds == nil || !x.Tx.Binds.Direct || x.Tx.Dir != event.Out {
 			return
 		}

@@ -32,6 +32,7 @@ var deadFlow = rule.Rule{
 	Broken:   "A binding was used or listed after its flow had ended",
 	Silent:   otherPrograms + " UDP flows, whose end cannot be seen. The first 5 s after the end.",
 	Check: rule.Check{
+		Only: rule.New | rule.Bound,
 		Request: func(x *rule.Scene) {
 			if b := x.Mine.(*state).stray; b != nil && !b.FlowOpen() && x.Now.Sub(b.Conn.EndedAt) > takesNote {
 				x.Raise(event.Local, "%s to %s; the flow from %s ended %s before", x.Msg.Label(), x.Conn.Remote, b.Conn.Remote, x.Now.Sub(b.Conn.EndedAt).Round(time.Second))
@@ -82,6 +83,7 @@ var oldFlow = rule.Rule{
 	Broken:   "A registrar kept the old flow, or a second binding, for one instance and reg-id",
 	Silent:   otherPrograms + " Requests that were on their way within 2 s.",
 	Check: rule.Check{
+		Only: rule.New,
 		Request: func(x *rule.Scene) {
 			if b := x.Mine.(*state).stray; b != nil && replaced(b, x.Conn, x.Now) {
 				x.Raise(event.Local, "%s over the flow from %s; reg-id %d moved to %s %s before", x.Msg.Label(), x.Conn.Remote, b.RegID, b.Conn.Remote, x.Now.Sub(b.Moved).Round(time.Second))
@@ -127,6 +129,7 @@ var storedFlow = rule.Rule{
 	Broken:   "A request to a binding did not use the flow of the binding",
 	Silent:   otherPrograms + " Flows that have ended (OB-21) or moved (OB-37).",
 	Check: rule.Check{
+		Only: rule.New | rule.Outgoing | rule.Bound,
 		Request: func(x *rule.Scene) {
 			if b := x.Mine.(*state).stray; b != nil && b.FlowOpen() && !(b.Before != nil && registration.Same(b.Before, x.Conn)) {
 				x.Raise(event.Local, "%s to %s, registered over the flow from %s", x.Msg.Label(), x.Conn.Remote, b.Conn.Remote)

@@ -35,7 +35,7 @@ var flowFailed = rule.Rule{
 	Asks:     "An edge proxy answers a request for a flow that is gone with 430, and only such a request.",
 	Broken:   "A request for a flow that is gone was not answered 430, or 430 was sent though the flow is there",
 	Silent:   otherEdges + " UDP flows, which have no end. 403, as for a token that was tampered with, and challenges.",
-	Check: rule.Check{Response: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Outgoing | rule.Remembered, Response: func(x *rule.Scene) {
 		if x.Dir != event.Out || x.Verdict != transaction.Final || x.Tx.Notes == nil {
 			return
 		}
@@ -66,7 +66,7 @@ var alongFlow = rule.Rule{
 	Asks:     "A request whose Route names a flow goes out on exactly that flow.",
 	Broken:   "An edge proxy sent a request on another flow than its Route names",
 	Silent:   otherEdges + " Flows that are gone, which OB-12 is about.",
-	Check: rule.Check{Request: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Outgoing, Request: func(x *rule.Scene) {
 		v := visited(x)
 		if v == nil || v.dead || registration.Same(v.flow, x.Conn) || v.flow.Stream() && !v.flow.Open() {
 			return
@@ -83,7 +83,7 @@ var routeBack = rule.Rule{
 	Asks:     "An edge proxy that passes a dialog-forming request along a flow because of ob sees to it that later requests reach the flow: usually by a Record-Route with the token and without ob.",
 	Broken:   "An edge proxy passed a dialog-forming request along a flow without a Record-Route of its own",
 	Silent:   otherEdges + " Other means to the same end are allowed and cannot be told.",
-	Check: rule.Check{Request: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Outgoing, Request: func(x *rule.Scene) {
 		v := visited(x)
 		if v == nil || !v.ob || !forming(x.Msg) || !registration.Same(v.flow, x.Conn) {
 			return

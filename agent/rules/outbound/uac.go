@@ -39,7 +39,7 @@ var usesFlow = rule.Rule{
 	Asks:     "A UA sends its other requests over the flow that it has to the same address, port and transport.",
 	Broken:   "A UA opened another connection for a request though its registered flow leads there",
 	Silent:   "UAs elsewhere: a flow that seems open here may have failed there. TLS, where the names in the certificate decide. Other processes, and captures, which name none; other users, and flows on which a keep-alive had no answer.",
-	Check: rule.Check{Request: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Outgoing | rule.Beginning | rule.Bound, Request: func(x *rule.Scene) {
 		if x.Dir != event.Out || x.Conn.Sent.N != 1 || x.Bindings.Len() == 0 || x.Verdict != transaction.Fresh ||
 			x.Msg.Vias != 1 || x.Msg.Method == sipparse.MethodRegister || x.Conn.Transport == event.TLS ||
 			x.Conn.Owner.PID == 0 || x.Conn.Initiator != event.Local {
@@ -76,7 +76,7 @@ var saysSupport = rule.Rule{
 	Broken:   "A UA with an outbound registration leaves outbound out of Supported",
 	Silent:   "Requests within dialogs, and those that came through a proxy.",
 	Scope:    rule.PerPeer,
-	Check: rule.Check{Request: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Negotiated | rule.Bound, Request: func(x *rule.Scene) {
 		if x.Conn.Neg == nil || !x.Conn.Neg.Outbound.Agreed || x.Msg.Supported&message.Outbound != 0 {
 			return
 		}
@@ -99,7 +99,7 @@ var asksForFlow = rule.Rule{
 	Broken:   "A UA with an outbound registration does not ask for its dialogs to stay on the flow",
 	Silent:   "Requests that came through a proxy.",
 	Scope:    rule.PerPeer,
-	Check: rule.Check{Request: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Negotiated | rule.Bound, Request: func(x *rule.Scene) {
 		if x.Conn.Neg == nil || !x.Conn.Neg.Outbound.Agreed || x.Msg.Contact.OB || x.Msg.Contacts == 0 || !forming(x.Msg) {
 			return
 		}
@@ -132,7 +132,7 @@ var throughNAT = rule.Rule{
 	Asks:     "A UA on UDP puts rport into its Via and sends from the port that it listens on, or its flow does not work through a NAT.",
 	Broken:   "A UA asks for outbound on UDP without rport, or sends from another port than it names",
 	Silent:   "Which port a UA elsewhere sends from: a NAT may have changed it.",
-	Check: rule.Check{Request: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New | rule.Register | rule.Datagram, Request: func(x *rule.Scene) {
 		if x.Conn.Transport != event.UDP {
 			return
 		}

@@ -80,7 +80,7 @@ var honoursWait = rule.Rule{
 	Asks:     "After 503 with Retry-After a UA sends the server no new request before that time is over.",
 	Broken:   "A UA did not wait as a 503 told it",
 	Silent:   "Requests within dialogs, ACK, CANCEL and keep-alives; other servers; other UAs behind the same address; REGISTERs that came through a proxy.",
-	Check: rule.Check{Request: func(x *rule.Scene) {
+	Check: rule.Check{Only: rule.New, Request: func(x *rule.Scene) {
 		s := x.Mine.(*state)
 		if s.retry.len() == 0 || x.Verdict != transaction.Fresh || x.Msg.Method == sipparse.MethodCancel || x.Msg.Vias != 1 || len(x.Msg.ToTag) > 0 {
 			return

@@ -98,7 +98,7 @@ var upperBound = rule.Rule{
 	Asks:     "Persistent-Timeout is how long the client lets the connection stay open.",
 	Broken:   "The connection stays open for another time than its Persistent-Timeout",
 	Silent:   "Less than a fifth below, and a tenth above. The draft gives no unit and no beginning: seconds are meant, from the newest request that has it." + exempt,
-	Check:    rule.Check{Closed: closedBeforeTime, Request: usedAfterTime},
+	Check:    rule.Check{Only: rule.Negotiated, Closed: closedBeforeTime, Request: usedAfterTime},
 }
 
 // offer quotes the request that offered.

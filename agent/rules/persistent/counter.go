@@ -19,7 +19,7 @@ var counter = rule.Rule{
 	Asks:     "A server that wants another time than the Persistent-Timeout of the request answers 4xx with Min-Persistence.",
 	Broken:   "Min-Persistence is in a response that is no 4xx",
 	Silent:   "Any 4xx: the draft never fixed the number.",
-	Check:    rule.Check{Response: strayCounter},
+	Check:    rule.Check{Only: rule.Reuse, Response: strayCounter},
 }
 
 var retryValue = rule.Rule{
@@ -30,7 +30,7 @@ var retryValue = rule.Rule{
 	Asks:     "After a 4xx with Min-Persistence the client tries again, with the smaller of its own Persistent-Timeout and Min-Persistence.",
 	Broken:   "The retry after Min-Persistence asks for another time",
 	Silent:   "Retries without an offer, which give it up. If Min-Persistence was the larger one both values are accepted: the draft wants the server to be able to raise the time, and its formula does not let it. No retry within 32 s is info.",
-	Check:    rule.Check{Request: retries, Response: gaveUp},
+	Check:    rule.Check{Only: rule.New, Request: retries, Response: gaveUp},
 }
 
 var loop = rule.Rule{
@@ -41,7 +41,7 @@ var loop = rule.Rule{
 	Asks:     "Two sides that cannot agree on a time stop trying.",
 	Broken:   "The same request was turned down with Min-Persistence three times in a row",
 	Silent:   "Whose values do not move is shown by the evidence; nobody is named.",
-	Check:    rule.Check{Response: turnedDown},
+	Check:    rule.Check{Only: rule.New | rule.Reuse | rule.Failure, Response: turnedDown},
 }
 
 // refusal is a 4xx with Min-Persistence.

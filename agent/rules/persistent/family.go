@@ -21,7 +21,7 @@ func Family() rule.Family {
 		Note:    note.Persistent,
 		Name:    "draft-jain-sipping-persistent-conn-reqs: persistent",
 		Flows:   flows,
-		Watch:   rule.Check{Response: noteRefusal},
+		Watch:   rule.Check{Only: rule.New | rule.Reuse, Response: noteRefusal},
 		New:     newMind,
 		Evicted: func(mine any) uint64 { return mine.(*mind).evicted },
 		Rules: []rule.Rule{

@@ -21,7 +21,7 @@ var swamping = rule.Rule{
 	Silent:   "Unless the configuration sets a number. Connections without a request do not count: they are probes.",
 	Standing: rule.ByPolicy,
 	Scope:    rule.PerPeer,
-	Check:    rule.Check{Request: opensMany},
+	Check:    rule.Check{Only: rule.New | rule.Beginning, Request: opensMany},
 }
 
 var selected = rule.Rule{
@@ -34,7 +34,7 @@ var selected = rule.Rule{
 	Silent:   "Unless the configuration sets a number. A connection counts once it stood for 32 s after the offer.",
 	Standing: rule.ByPolicy,
 	Scope:    rule.PerPeer,
-	Check:    rule.Check{Request: keepsMany, Closed: letsGo},
+	Check:    rule.Check{Only: rule.New | rule.Reuse, Request: keepsMany, Closed: letsGo},
 }
 
 // minute counts the connections of one side in one minute.

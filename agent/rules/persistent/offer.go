@@ -23,7 +23,7 @@ var viaFlag = rule.Rule{
 	Asks:     "persistent on the topmost Via says that the sender means to keep the connection. It is a flag without a value.",
 	Broken:   "persistent has a value, or stands twice on one Via value",
 	Silent:   "CANCEL and ACK, which inherit the Via of the INVITE. The flag itself is no fault: it is an offer.",
-	Check:    rule.Check{Request: oddFlag},
+	Check:    rule.Check{Only: rule.New | rule.Reuse, Request: oddFlag},
 }
 
 var dialogOnly = rule.Rule{
@@ -34,7 +34,7 @@ var dialogOnly = rule.Rule{
 	Asks:     "A persistent connection comes from a request that begins a dialog.",
 	Broken:   "persistent is offered by requests that begin no dialog, and only by such",
 	Silent:   "Until 32 s after the first offer, as an INVITE may follow. The offer counts all the same.",
-	Check:    rule.Check{Request: offersOutsideDialogs},
+	Check:    rule.Check{Only: rule.New | rule.Reuse, Request: offersOutsideDialogs},
 }
 
 var bothSigns = rule.Rule{
@@ -45,7 +45,7 @@ var bothSigns = rule.Rule{
 	Asks:     "Who offers by the option tag persistence also writes persistent on the Via.",
 	Broken:   "The option tag persistence is there without persistent on the topmost Via",
 	Silent:   "The Via parameter alone, which is the whole of the draft's first solution. Requests of the side that accepted the connection.",
-	Check:    rule.Check{Request: tagAlone},
+	Check:    rule.Check{Only: rule.New | rule.Reuse, Request: tagAlone},
 }
 
 var token = rule.Rule{
@@ -56,7 +56,7 @@ var token = rule.Rule{
 	Asks:     "The Via transport PTCP stands for TCP that is kept without a time limit.",
 	Broken:   "The Via says PTCP on a connection that is not plain TCP",
 	Silent:   "PTCP on TCP: version 01 has it, later ones do not, and it is understood as an offer.",
-	Check:    rule.Check{Request: wrongToken},
+	Check:    rule.Check{Only: rule.New | rule.Reuse, Request: wrongToken},
 }
 
 var others = rule.Rule{
@@ -68,7 +68,7 @@ var others = rule.Rule{
 	Broken:   "Requests are rejected because they do not offer persistence",
 	Silent:   "Until three requests without the option tag were answered 421 with Require: persistence. Connections that are closed tell too little.",
 	Scope:    rule.PerPeer,
-	Check:    rule.Check{Response: demands},
+	Check:    rule.Check{Only: rule.New | rule.Failure, Response: demands},
 }
 
 func oddFlag(x *rule.Scene) {

@@ -23,7 +23,7 @@ var pair = rule.Rule{
 	Broken:   "A second connection is opened in the other direction though requests come back on the first",
 	Silent:   "Unless an alias over TLS was used on the older one: RFC 3261 leads to such pairs, and an offer of persistent may be meant for one direction. All pairs are counted for each peer. Servers are told by address and the port of the sent-by, which a NAT hides.",
 	Scope:    rule.PerPeer,
-	Check:    rule.Check{Request: pairedUp},
+	Check:    rule.Check{Only: rule.New, Request: pairedUp},
 }
 
 var unasked = rule.Rule{
@@ -34,7 +34,7 @@ var unasked = rule.Rule{
 	Asks:     "A connection carries requests both ways only if the side that opened it asked for that.",
 	Broken:   "The acceptor sends new requests back though nobody asked for it",
 	Silent:   "Requests within a dialog; requests whose next hop is written as the very address and port at the other end; after a registration over TLS, alias, outbound or persistent; connections that were not seen whole; and the profile nat. Without TLS, where requests go both ways, AL-08 judges.",
-	Check:    rule.Check{Request: backUnasked},
+	Check:    rule.Check{Only: rule.New | rule.Backward, Request: backUnasked},
 }
 
 var idleTimers = rule.Rule{

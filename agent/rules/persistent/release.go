@@ -21,7 +21,7 @@ var connectsAnew = rule.Rule{
 	Asks:     "If the server closes after the transaction, the client frees its side and connects anew for the next request.",
 	Broken:   "The client holds on to a connection that the server has closed",
 	Silent:   "For five seconds after the server's FIN, or 100 ms (two seconds for the peer) if the client writes to it. Resets, which free both sides, and transactions that are pending.",
-	Check:    rule.Check{Ended: staysHalfOpen, Request: writesToClosed},
+	Check:    rule.Check{Only: rule.New | rule.Over, Ended: staysHalfOpen, Request: writesToClosed},
 }
 
 var release = rule.Rule{

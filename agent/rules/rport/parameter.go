@@ -19,7 +19,7 @@ var bare = rule.Rule{
 	Asks:     "rport on the topmost Via of a request has no value.",
 	Broken:   "A request has an rport with a value on its topmost Via",
 	Silent:   "The Vias below rightly have values. Of a neighbour's request it is not known who filled it in: a gateway between may have.",
-	Check:    rule.Check{Request: valued},
+	Check:    rule.Check{Only: rule.RPort, Request: valued},
 }
 
 func valued(x *rule.Scene) {
@@ -41,7 +41,7 @@ var grammar = rule.Rule{
 	Asks:     "rport is bare, or has a number of digits.",
 	Broken:   "An rport is neither bare nor a port number",
 	Silent:   "In a response only if the request's was well formed, as it may be an echo. In a request it counts as bare, in a response as absent.",
-	Check:    rule.Check{Request: malformed, Response: malformed},
+	Check:    rule.Check{Only: rule.RPort, Request: malformed, Response: malformed},
 }
 
 func malformed(x *rule.Scene) {
@@ -79,7 +79,7 @@ var unasked = rule.Rule{
 	Broken:   "A response gained an rport that its request did not ask for",
 	Silent:   "The request was not seen. Servers do it on purpose to help clients behind NATs: info where peers are.",
 	Scope:    rule.PerPeer,
-	Check:    rule.Check{Response: gained},
+	Check:    rule.Check{Only: rule.RPort, Response: gained},
 }
 
 func gained(x *rule.Scene) {
@@ -104,7 +104,7 @@ var filled = rule.Rule{
 	Silent: "The request was not seen. A neighbour's values are not compared: a NAT may have changed the source. " +
 		"An rport that stays bare means a server of RFC 3261 alone: info.",
 	Scope: rule.PerPeer,
-	Check: rule.Check{Response: answered},
+	Check: rule.Check{Only: rule.RPort, Response: answered},
 }
 
 func answered(x *rule.Scene) {

@@ -19,7 +19,7 @@ var sameSource = rule.Rule{
 	Asks:     "By UDP a response whose topmost Via has received and a value in rport leaves from the address and port that the request came to.",
 	Broken:   "A response left from another address or port than its request had come to",
 	Silent:   "The request was not seen, or it went to several addresses.",
-	Check:    rule.Check{Response: leftFrom},
+	Check:    rule.Check{Only: rule.RPort | rule.Datagram, Response: leftFrom},
 }
 
 // symmetric says whether x.Msg is a response that RFC 3581 routes: by UDP, no
@@ -57,7 +57,7 @@ var toSource = rule.Rule{
 	Asks:     "By UDP a response whose topmost Via has received and a value in rport goes to that address and port.",
 	Broken:   "A response did not go to the received and rport of its topmost Via",
 	Silent:   "It went to where the request had come from, and the Via is wrong (RP-02). A neighbour is judged if no NAT is between: received is this host's own address.",
-	Check:    rule.Check{Response: wentTo},
+	Check:    rule.Check{Only: rule.RPort | rule.Datagram, Response: wentTo},
 }
 
 func wentTo(x *rule.Scene) {

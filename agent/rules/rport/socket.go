@@ -59,7 +59,7 @@ var listensAtSentBy = rule.Rule{
 	Silent: "The sent-by is not this host's address (a NAT, a name), or the sockets at that port are not known: those at 5060, 5061 and where this host accepts TCP are. " +
 		"It is said after two minutes, when every socket has been seen. Of a neighbour it cannot be known.",
 	Scope: rule.PerPeer,
-	Check: rule.Check{Request: elsewhere},
+	Check: rule.Check{Only: rule.New | rule.Outgoing | rule.Beginning | rule.Datagram | rule.RPort, Request: elsewhere},
 }
 
 // known is how long a socket that carries nothing may stay unnoticed.

@@ -24,7 +24,7 @@ var newAddress = rule.Rule{
 	Broken:   "A client goes on using a flow whose mapped address has changed",
 	Silent: "Until the new address was seen twice; addresses that go back and forth; clients that registered since, here " +
 		"or on a new flow; flows without an agreement.",
-	Check: rule.Check{Beat: staysOn, Request: staysWithSIP},
+	Check: rule.Check{Only: rule.New | rule.Datagram | rule.Beating, Beat: staysOn, Request: staysWithSIP},
 }
 
 func (a *asker) stays(x *rule.Scene) bool {
@@ -78,7 +78,7 @@ var deadFlow = rule.Rule{
 	Broken:   "SIP requests go on over a flow whose keep-alive failed",
 	Silent: "Errors of class 5xx, which STUN itself may retry; clients that registered since, here or on a new flow; " +
 		"flows that are not agreed by outbound (KEEP-30 judges keep).",
-	Check: rule.Check{Request: overDead},
+	Check: rule.Check{Only: rule.New | rule.Datagram | rule.Beating, Request: overDead},
 }
 
 func overDead(x *rule.Scene) {

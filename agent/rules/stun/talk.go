@@ -96,7 +96,7 @@ func (n *talk) askerOf(x *rule.Scene) *asker {
 	return &n.ends[index(x.Dir)]
 }
 
-var watch = rule.Check{Beat: beat, Response: agreed, Closed: forget}
+var watch = rule.Check{Only: rule.Negotiated | rule.Datagram | rule.Register, Beat: beat, Response: agreed, Closed: forget}
 
 var seed = maphash.MakeSeed()
 

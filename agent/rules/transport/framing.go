@@ -46,7 +46,7 @@ var lengthInvalid = rule.Rule{
 	Broken:   "A Content-Length is no number, or there are several that differ",
 	Silent: "The message was found again after bytes that were lost. The same number twice is tolerated. " +
 		"A receiver that keeps such a connection for 32 s is worth an advice.",
-	Check: rule.Check{Defect: badLength, Request: badDatagram, Response: badDatagram},
+	Check: rule.Check{Only: rule.Datagram, Defect: badLength, Request: badDatagram, Response: badDatagram},
 }
 
 func badLength(x *rule.Scene) {
@@ -94,7 +94,7 @@ var bodyShort = rule.Rule{
 	Asks:     "A datagram holds as many bytes of body as its Content-Length says; more are ignored.",
 	Broken:   "A datagram does not hold the body that its Content-Length announces",
 	Silent:   "The head of the message was cut off by the observer. More bytes than announced are worth an info.",
-	Check:    rule.Check{Request: bodyOf, Response: bodyOf},
+	Check:    rule.Check{Only: rule.Datagram, Request: bodyOf, Response: bodyOf},
 }
 
 func bodyOf(x *rule.Scene) {
@@ -121,7 +121,7 @@ var leadingCRLF = rule.Rule{
 	Asks:     "CRLFs in front of the start line of a message are ignored.",
 	Broken:   "CRLFs in front of the first message were answered by 400 or by closing the connection",
 	Silent:   "Judged for CRLFs before the first message on a connection only: later ones may be keep-alives, and an end that follows them is chance.",
-	Check:    rule.Check{Beat: crlf, Response: answered400, Ended: closedOnCRLF},
+	Check:    rule.Check{Only: rule.Failure, Beat: crlf, Response: answered400, Ended: closedOnCRLF},
 }
 
 const atOnce = time.Second

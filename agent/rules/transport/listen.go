@@ -22,7 +22,7 @@ var listensAtSentBy = rule.Rule{
 	Silent: "The sent-by is not the address that the request came from (a NAT, a name), the sockets that listen on this host are not known, or the port is not one that is watched for SIP. " +
 		"Of a neighbour it is known only if this host tried to connect and was refused. Where an alias was offered it is AL-20; flows of RFC 5626 need no listener.",
 	Scope: rule.PerPeer,
-	Check: rule.Check{Request: advertises, Closed: turnedAway},
+	Check: rule.Check{Only: rule.New | rule.Beginning, Request: advertises, Closed: turnedAway},
 }
 
 // advertises judges this host's own sent-by, and remembers the neighbour's: both
@@ -87,7 +87,7 @@ var usesOpenConnection = rule.Rule{
 	Broken:   "A connection was opened for a request although the same process had one open to the same address and port",
 	Silent:   "The other connection belongs to another process or to one that is not known, nothing was answered on it, it is a flow of RFC 5626, its keep-alives are not answered, or it is TLS, where identities may differ. Of a neighbour its processes are not known.",
 	Scope:    rule.PerPeer,
-	Check:    rule.Check{Request: needlessConnect},
+	Check:    rule.Check{Only: rule.New | rule.Outgoing | rule.Beginning, Request: needlessConnect},
 }
 
 // needlessConnect judges with the first request: a connection without one may
@@ -127,7 +127,7 @@ var listensBoth = rule.Rule{
 	Broken:   "SIP is served by UDP at a port where TCP is not listened for",
 	Silent:   "The sockets that listen on this host are not known. Of a neighbour it is known only if this host tried to connect to the port and was refused.",
 	Scope:    rule.PerPeer,
-	Check:    rule.Check{Request: servesUDP, Response: servedByUDP, Closed: noTCP},
+	Check:    rule.Check{Only: rule.Datagram, Request: servesUDP, Response: servedByUDP, Closed: noTCP},
 }
 
 func servesUDP(x *rule.Scene) {

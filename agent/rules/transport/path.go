@@ -19,7 +19,7 @@ var sameConnection = rule.Rule{
 	Asks:     "The response to a request that came over a stream goes back on the same connection while that is open.",
 	Broken:   "A response was sent on another connection although the request's was open",
 	Silent:   "Either side had begun to close the request's connection, the request was sent on both, or the connection was not seen from its beginning.",
-	Check:    rule.Check{Response: elsewhere},
+	Check:    rule.Check{Only: rule.Elsewhere, Response: elsewhere},
 }
 
 func elsewhere(x *rule.Scene) {
@@ -51,7 +51,7 @@ var newConnection = rule.Rule{
 	Silent: "Only this host's own responses are judged. Silent if the sent-by names another address than the request came from (a NAT) or the port it was sent from, " +
 		"and if the process was ending; info where peers are behind NATs.",
 	Scope: rule.PerPeer,
-	Check: rule.Check{TimedOut: notSought, Response: soughtAmiss},
+	Check: rule.Check{Only: rule.Elsewhere | rule.Outgoing, TimedOut: notSought, Response: soughtAmiss},
 }
 
 // notSought judges a request that this host never answered after its

@@ -46,7 +46,7 @@ var receivedValue = rule.Rule{
 	Asks:     "received holds the address that the request came from.",
 	Broken:   "received is not the address that the request came from",
 	Silent:   "A neighbour's responses are not judged: a NAT may have changed the address. If the server filled in rport it is RP-02.",
-	Check:    rule.Check{Response: wrongReceived},
+	Check:    rule.Check{Only: rule.Outgoing, Response: wrongReceived},
 }
 
 func wrongReceived(x *rule.Scene) {

@@ -19,7 +19,7 @@ var retransmission = rule.Rule{
 	Asks:     "Over a stream no request and no final response other than a 2xx to INVITE is sent again.",
 	Broken:   "A message was sent again over a stream",
 	Silent:   "A 2xx to INVITE and its ACK are repeated end to end on every transport. A non-INVITE request that was answered is forgotten.",
-	Check:    rule.Check{Request: askedAgain, Response: answeredAgain},
+	Check:    rule.Check{Only: rule.Again, Request: askedAgain, Response: answeredAgain},
 }
 
 func askedAgain(x *rule.Scene) {
@@ -45,7 +45,7 @@ var schedule = rule.Rule{
 	Silent: "After the first response; copies of a neighbour may be lost on their way, so only ones that come too soon are judged; the flow was cut or nothing else came from the other side. " +
 		"T1 is taken from the first two copies. An INVITE that is repeated after a 1xx because of a NAT is RP-07. A lone OPTIONS is worth an info.",
 	Scope: rule.PerPeer,
-	Check: rule.Check{Request: gap, TimedOut: never},
+	Check: rule.Check{Only: rule.Again | rule.Datagram, Request: gap, TimedOut: never},
 }
 
 const (

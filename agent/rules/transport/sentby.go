@@ -20,7 +20,7 @@ var foreignSentBy = rule.Rule{
 	Broken:   "A response came whose topmost Via is not of this host",
 	Silent:   "This host used the sent-by before, it is its address, it has sent no request that was seen, or the request may be older than the observation.",
 	Scope:    rule.PerPeer,
-	Check:    rule.Check{Response: misrouted},
+	Check:    rule.Check{Only: rule.Unmatched, Response: misrouted},
 }
 
 func misrouted(x *rule.Scene) {

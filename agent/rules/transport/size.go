@@ -20,7 +20,7 @@ var size = rule.Rule{
 	Asks:     "A request of more than 1300 bytes goes over a transport with congestion control, such as TCP, unless the MTU of the path is known.",
 	Broken:   "A request of more than 1300 bytes was sent by UDP",
 	Silent:   "Responses are not bound, nor is the loopback. Where TCP was refused before it is TP-09. That a sender knows a larger MTU cannot be seen.",
-	Check:    rule.Check{Request: tooLong},
+	Check:    rule.Check{Only: rule.Datagram, Request: tooLong},
 }
 
 func tooLong(x *rule.Scene) {
@@ -67,7 +67,7 @@ var fallback = rule.Rule{
 	Asks:     "A request that is too long for UDP and whose TCP connection is refused is sent by UDP after all.",
 	Broken:   "A long request was sent by UDP after TCP was refused",
 	Silent:   "Only this host's own connects are seen to be refused. The refusal itself may be TP-18.",
-	Check:    rule.Check{Request: sentAfterAll},
+	Check:    rule.Check{Only: rule.New | rule.Outgoing | rule.Datagram, Request: sentAfterAll},
 }
 
 func sentAfterAll(x *rule.Scene) {

@@ -20,7 +20,7 @@ var responseTarget = rule.Rule{
 	Broken:   "A response went to another address or port by UDP than its topmost Via says",
 	Silent: "With a value in rport it is RP-04. A sent-by that is a name leads anywhere. A neighbour is judged if no NAT is between: the Via names this host's own address. " +
 		"To the port that the request came from instead is what NATs need: info.",
-	Check: rule.Check{Response: misdirected},
+	Check: rule.Check{Only: rule.Datagram, Response: misdirected},
 }
 
 func misdirected(x *rule.Scene) {
