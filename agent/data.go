@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"bytes"
 	"net/netip"
 	"time"
 
@@ -113,13 +114,15 @@ func (c *Core) pull(conn *connection, d event.Direction, t event.Time, cursor *s
 		if chunk.Gap > 0 {
 			c.countGap(conn, d, chunk.Gap)
 			h.framer.Gap(chunk.Gap)
-			h.lined = false
 		} else {
 			conn.add(d, len(chunk.Data))
 			h.lines(chunk.Data)
 			h.framer.Push(chunk.Data)
 		}
 		c.items(conn, d, t)
+		if h.framer.InMessage() { // elsewhere nobody asks
+			h.lined = bytes.HasSuffix(chunk.Data, crlf)
+		}
 	}
 	h.framer.Push(nil) // lets go of the payload
 	_, hole := h.Waiting()
@@ -142,8 +145,9 @@ func (h *half) lines(b []byte) {
 	if len(b) == 4 && string(b) == "\r\n\r\n" && h.lined && h.framer.InMessage() {
 		h.inside = h.framer.Offset() + 4
 	}
-	h.lined = len(b) >= 2 && b[len(b)-2] == '\r' && b[len(b)-1] == '\n'
 }
+
+var crlf = []byte("\r\n")
 
 // settle decides what the framer holds: the peer has paused.
 func (c *Core) settle(conn *connection, d event.Direction) {

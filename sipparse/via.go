@@ -53,6 +53,10 @@ func (h *Header) Vias() ViaList { return ViaList{b: h.Value, base: h.ValueOffset
 // turn into a time.Duration.
 const keepLimit = math.MaxInt32
 
+// More says whether anything is left to read, a value or the rest of a broken
+// list.
+func (l *ViaList) More() bool { return l.pos < len(l.b) }
+
 // Next reads the next value into v, all of whose fields it sets, and reports
 // whether there was one.
 func (l *ViaList) Next(v *Via) bool {

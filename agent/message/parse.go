@@ -97,6 +97,13 @@ func (m *Message) via(h *sipparse.Header) {
 		m.Vias = 2
 		m.LowerKeep = m.Second.Keep.HasValue
 	}
+	if list.More() {
+		m.more(list)
+	}
+}
+
+// more counts the Vias below the second.
+func (m *Message) more(list sipparse.ViaList) {
 	var v sipparse.Via
 	for list.Next(&v) {
 		m.Vias++

@@ -39,18 +39,19 @@ func (tb *Table) Same(tx *Transaction) iter.Seq[*Transaction] {
 }
 
 // on returns the transaction k whose request went in direction d on c, if its
-// time has not passed by t.
-func (tb *Table) on(c *fact.Conn, k Key, d event.Direction, t event.Time) *Transaction {
-	for tx := tb.byKey[k]; tx != nil; tx = tx.chain {
+// time has not passed by t, and the newest with that key.
+func (tb *Table) on(c *fact.Conn, k Key, d event.Direction, t event.Time) (tx, newest *Transaction) {
+	newest = tb.byKey[k]
+	for tx = newest; tx != nil; tx = tx.chain {
 		if tx.Conn == c && tx.Dir == d {
 			if tx.deadline <= t {
 				tb.expire(tx)
-				return nil
+				return nil, tb.byKey[k]
 			}
-			return tx
+			return tx, newest
 		}
 	}
-	return nil
+	return nil, newest
 }
 
 // elsewhere returns the transaction k whose request went in direction d on
@@ -73,12 +74,14 @@ func (tb *Table) elsewhere(c *fact.Conn, k Key, d event.Direction, t event.Time)
 	return found
 }
 
-// insert puts tx in front of those with its key.
-func (tb *Table) insert(tx *Transaction) {
-	head := tb.byKey[tx.Key]
+// insert puts tx in front of those with its key, whose newest is head.
+func (tb *Table) insert(tx, head *Transaction) {
 	tx.chain = head
 	tb.byKey[tx.Key] = tx
 	tb.n++
+	if tx.Dir == event.In {
+		tb.received++
+	}
 	same := 1
 	for oldest := head; oldest != nil; oldest = oldest.chain {
 		if same++; same > maxSame {
@@ -92,6 +95,9 @@ func (tb *Table) insert(tx *Transaction) {
 // unchain takes tx out of those with its key.
 func (tb *Table) unchain(tx *Transaction) {
 	tb.n--
+	if tx.Dir == event.In {
+		tb.received--
+	}
 	head := tb.byKey[tx.Key]
 	if head == tx {
 		if tx.chain == nil {

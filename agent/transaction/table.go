@@ -45,6 +45,7 @@ type Table struct {
 
 	byKey     map[Key]*Transaction // the newest of each
 	n         int
+	received  int   // of these, whose request came in
 	waiting   queue // no response, or a request other than INVITE
 	proceed   queue // INVITE after a provisional response
 	completed queue // kept to know retransmissions
@@ -75,7 +76,7 @@ const (
 // whatever connection that went; the ACK of a 2xx has none.
 func (tb *Table) Request(o *Owner, k Key, d event.Direction, m *message.Message, t event.Time) (*Transaction, Verdict) {
 	tb.recycle()
-	tx := tb.on(o.Conn, k, d, t)
+	tx, newest := tb.on(o.Conn, k, d, t)
 	if m.Method == sipparse.MethodAck {
 		if tx == nil {
 			tx = tb.elsewhere(o.Conn, k, d, t)
@@ -98,16 +99,17 @@ func (tb *Table) Request(o *Owner, k Key, d event.Direction, m *message.Message,
 	}
 	if tb.n >= tb.Limit {
 		tb.evict()
+		newest = tb.byKey[k]
 	}
 	tx = tb.fresh()
 	*tx = Transaction{
 		Key: k, Dir: d, Conn: o.Conn, Asked: asked(m, o.Conn.Address(fact.Side(d)).Addr()), Start: t, Again: tx.Again[:0], Copies: 1,
 		deadline: t.Add(Timeout), pending: true, owner: o,
 	}
-	tb.insert(tx)
+	tb.insert(tx, newest)
 	o.push(tx)
 	tb.waiting.push(tx)
-	if d == event.Out && m.Vias > 1 {
+	if d == event.Out && m.Vias > 1 && tb.received > 0 {
 		tb.link(tx, m)
 	}
 	return tx, Fresh
@@ -132,7 +134,7 @@ func (tb *Table) link(tx *Transaction, m *message.Message) {
 // (RFC 3261 section 13.3.1.4).
 func (tb *Table) Response(o *Owner, k Key, d event.Direction, status int, toTag uint64, t event.Time) (*Transaction, Verdict) {
 	tb.recycle()
-	tx := tb.on(o.Conn, k, d, t)
+	tx, newest := tb.on(o.Conn, k, d, t)
 	if tx == nil {
 		if tx = tb.elsewhere(o.Conn, k, d, t); tx == nil {
 			return nil, Unmatched
@@ -156,7 +158,7 @@ func (tb *Table) Response(o *Owner, k Key, d event.Direction, status int, toTag 
 	}
 	tb.complete(tx, t)
 	tx.status, tx.toTag = uint16(status), toTag
-	for copied := tb.byKey[k]; copied != nil; copied = copied.chain {
+	for copied := newest; copied != nil; copied = copied.chain {
 		if copied.Dir == d && copied.pending { // the same request on another connection
 			tb.complete(copied, t)
 			copied.status, copied.toTag = tx.status, tx.toTag

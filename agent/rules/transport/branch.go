@@ -5,7 +5,6 @@ package transport
 import (
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/agent/transaction"
-	"github.com/viaduct-project/viaduct/internal/event"
 	"github.com/viaduct-project/viaduct/sipparse"
 )
 
@@ -48,11 +47,9 @@ var branchUnique = rule.Rule{
 
 // branch is what is remembered of a request.
 type branch struct {
-	key   uint64
-	call  uint64
-	first event.Time
-	cseq  uint32
-	dir   event.Direction
+	key  uint64
+	call uint64
+	cseq uint32
 }
 
 // branchSlots is how many are remembered; a newer one takes the place of an
@@ -86,7 +83,7 @@ func branchAgain(x *rule.Scene) {
 	}
 	b := &m.branches[x.Tx.Key.Hash%branchSlots]
 	if b.key != x.Tx.Key.Hash {
-		*b = branch{x.Tx.Key.Hash, x.Tx.Asked.Call, x.Now, x.Tx.Asked.CSeq, x.Dir}
+		*b = branch{x.Tx.Key.Hash, x.Tx.Asked.Call, x.Tx.Asked.CSeq}
 		return
 	}
 	if b.call != x.Tx.Asked.Call || b.cseq != x.Tx.Asked.CSeq {
