@@ -44,10 +44,12 @@ func (f *inForce) start(w *live.Watch) (err error) {
 // recountEvery is how long a close that was missed holds its place.
 const recountEvery = 15 * time.Second
 
-// recount keeps the numbers of connections right until ctx is done.
+// recount keeps the numbers of connections right until ctx is done, and logs
+// who was refused meanwhile.
 func (f *inForce) recount(ctx context.Context, log *slog.Logger) {
 	ticker := time.NewTicker(recountEvery)
 	defer ticker.Stop()
+	logged := make(map[limit.Count]uint64)
 	for {
 		select {
 		case <-ctx.Done():
@@ -56,6 +58,11 @@ func (f *inForce) recount(ctx context.Context, log *slog.Logger) {
 			if err := f.limiter.Recount(); err != nil {
 				log.Warn("The limits' numbers of connections may be wrong", "err", err)
 			}
+			counts, err := f.limiter.Counters()
+			if err != nil {
+				log.Warn("What the limits have refused is not known", "err", err)
+			}
+			logRefused(log, counts, logged)
 		}
 	}
 }
@@ -78,4 +85,17 @@ func (f *inForce) sample(s *exporter.Sample) error {
 		"unreadable": lost.Unreadable, "sideless": lost.Sideless,
 	}
 	return nil
+}
+
+// logRefused writes a line for each limit that has refused since it did so
+// before; logged is by everything but the number.
+func logRefused(log *slog.Logger, counts []limit.Count, logged map[limit.Count]uint64) {
+	for _, c := range counts {
+		n := c.Refused
+		c.Refused = 0
+		if more := n - logged[c]; more > 0 {
+			log.Warn("Limited connects", "peer", c.Peer, "direction", c.Direction, "mode", c.Mode, "connects", more)
+			logged[c] = n
+		}
+	}
 }

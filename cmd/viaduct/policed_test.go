@@ -3,8 +3,10 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"github.com/viaduct-project/viaduct/agent/policy"
+	"github.com/viaduct-project/viaduct/internal/limit"
 	"github.com/viaduct-project/viaduct/internal/testutil"
 )
 
@@ -142,5 +145,34 @@ func TestAgentLimits(t *testing.T) {
 	}
 	if err := dial(); err != nil {
 		t.Errorf("after the limit was raised: %v", err)
+	}
+}
+
+// TestLogRefused: a line when more was refused, and only then.
+func TestLogRefused(t *testing.T) {
+	logged := make(map[limit.Count]uint64)
+	for i, tt := range []struct {
+		in, out uint64
+		want    string
+	}{
+		{0, 0, ""},
+		{3, 0, "peer=a direction=in mode=enforce connects=3\n"},
+		{3, 0, ""},
+		{5, 1, "peer=a direction=in mode=enforce connects=2\npeer=a direction=out mode=enforce connects=1\n"},
+	} {
+		var b bytes.Buffer
+		plain := slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == slog.LevelKey || a.Key == slog.MessageKey {
+				return slog.Attr{}
+			}
+			return a
+		}}))
+		logRefused(plain, []limit.Count{
+			{Peer: "a", Direction: "in", Mode: policy.Enforce, Refused: tt.in},
+			{Peer: "a", Direction: "out", Mode: policy.Enforce, Refused: tt.out},
+		}, logged)
+		if b.String() != tt.want {
+			t.Errorf("step %d: %q, want %q", i, b.String(), tt.want)
+		}
 	}
 }
