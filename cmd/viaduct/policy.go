@@ -73,8 +73,13 @@ func (c policyExplain) Run(env *environment) error {
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\n", verdict, r.Peer, r.Why)
 	}
-	peer := p.Of(s)
-	fmt.Fprintf(t, "\nclass\t%s\nenforce\t%s\n", peer.Class, peer.Enforce)
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(env.stdout)
+	for _, setting := range policyfile.Settings(p.Of(s)) {
+		fmt.Fprintf(t, "%s\t%s\n", setting.Key, setting.Value)
+	}
 	return t.Flush()
 }
 

@@ -212,6 +212,9 @@ func names(keys []key) string { return strings.Join(keyNames(keys), ", ") }
 // near suggests the word that was probably meant.
 func near(s string, words []string) string {
 	best, at := 3, ""
+	if s == "" {
+		return ""
+	}
 	for _, w := range words {
 		if d := distance(strings.ToLower(s), w); d < best {
 			best, at = d, w
