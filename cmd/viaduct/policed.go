@@ -29,7 +29,8 @@ func (f policyFlag) once() (*policy.Policy, error) {
 	if f.Policy == "" {
 		return policyfile.Default(), nil
 	}
-	return readPolicy(f.Policy)
+	p, _, err := readPolicy(f.Policy)
+	return p, err
 }
 
 // ports are those that the flags name, or the policy.
@@ -48,9 +49,12 @@ func (f policyFlag) keep(log *slog.Logger, use func(*policy.Policy) error) (*rel
 		return nil, use(policyfile.Default())
 	}
 	file, err := reload.Open(f.Policy, log, func(text []byte) error {
-		p, err := parsePolicy(f.Policy, text)
+		p, warnings, err := parsePolicy(f.Policy, text)
 		if err != nil {
 			return err
+		}
+		for _, w := range warnings {
+			log.Warn("The policy is used, but may not mean what it says", "warning", w.Error())
 		}
 		return use(p)
 	})

@@ -24,11 +24,7 @@ type policyCheck struct {
 }
 
 func (c policyCheck) Run(env *environment) error {
-	text, err := os.ReadFile(c.File)
-	if err != nil {
-		return fmt.Errorf("read the policy: %w", err)
-	}
-	p, warnings, err := policyfile.Check(c.File, text)
+	p, warnings, err := readPolicy(c.File)
 	if err != nil {
 		return err
 	}
@@ -57,7 +53,7 @@ type policyExplain struct {
 }
 
 func (c policyExplain) Run(env *environment) error {
-	p, err := readPolicy(c.File)
+	p, _, err := readPolicy(c.File)
 	if err != nil {
 		return err
 	}
@@ -115,27 +111,30 @@ func endpoint(flag, text string) (netip.AddrPort, error) {
 	return a, nil
 }
 
-func readPolicy(name string) (*policy.Policy, error) {
+func readPolicy(name string) (*policy.Policy, []*policyfile.Problem, error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
-		return nil, fmt.Errorf("read the policy: %w", err)
+		return nil, nil, fmt.Errorf("read the policy: %w", err)
 	}
 	return parsePolicy(name, text)
 }
 
 // parsePolicy reads a policy, whose limits must be such that a SYN tells whom
-// they are for.
-func parsePolicy(name string, text []byte) (*policy.Policy, error) {
-	p, err := policyfile.Parse(name, text)
+// they are for. What is allowed, but perhaps not meant, comes beside it.
+func parsePolicy(name string, text []byte) (*policy.Policy, []*policyfile.Problem, error) {
+	f, err := policyfile.Read(name, text)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	_, problems := limit.Compile(p)
+	_, problems := limit.Compile(f.Policy)
 	var wrong []error
 	for _, problem := range problems {
-		if !problem.Warn {
-			wrong = append(wrong, fmt.Errorf("%s: %w", name, problem))
+		at := f.At(problem.Peer, problem.Error())
+		if problem.Warn {
+			f.Warnings = append(f.Warnings, at)
+		} else {
+			wrong = append(wrong, at)
 		}
 	}
-	return p, errors.Join(wrong...)
+	return f.Policy, f.Warnings, errors.Join(wrong...)
 }

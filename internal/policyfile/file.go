@@ -43,18 +43,39 @@ func (p *Problem) Error() string {
 // Parse reads a file, whose name is for its errors. The error joins all
 // [Problem]s, in the order of their lines.
 func Parse(name string, text []byte) (*policy.Policy, error) {
-	p, _, err := Check(name, text)
-	return p, err
+	f, err := Read(name, text)
+	if err != nil {
+		return nil, err
+	}
+	return f.Policy, nil
 }
 
-// Check is Parse that also returns what is allowed, but perhaps not meant, in
-// the order of the lines.
-func Check(name string, text []byte) (*policy.Policy, []*Problem, error) {
+// File is one that is right.
+type File struct {
+	Policy   *policy.Policy
+	Warnings []*Problem // what is allowed, but perhaps not meant, by line
+
+	name   string
+	places map[string]*yaml.Node // rows by name
+}
+
+// At is a problem with a row that shows once the file has been read.
+func (f *File) At(peer, what string) *Problem {
+	n := f.places[peer]
+	if n == nil { // the rows that say nothing, and the file as a whole
+		n = &yaml.Node{Line: 1, Column: 1}
+	}
+	return &Problem{f.name, n.Line, n.Column, what}
+}
+
+// Read is Parse that keeps what viaduct policy check has to say of a file that
+// is right.
+func Read(name string, text []byte) (*File, error) {
 	var root yaml.Node
 	if err := yaml.Unmarshal(text, &root); err != nil {
-		return nil, nil, syntax(name, err)
+		return nil, syntax(name, err)
 	}
-	r := &reader{file: name}
+	r := &reader{file: name, places: make(map[string]*yaml.Node)}
 	p := &policy.Policy{}
 	if len(root.Content) == 0 {
 		r.fault(&yaml.Node{Line: 1, Column: 1}, "the file is empty: write at least `version: 1`")
@@ -67,10 +88,10 @@ func Check(name string, text []byte) (*policy.Policy, []*Problem, error) {
 		for i, problem := range r.problems {
 			all[i] = problem
 		}
-		return nil, nil, errors.Join(all...)
+		return nil, errors.Join(all...)
 	}
 	p.Compile()
-	return p, r.warnings, nil
+	return &File{p, r.warnings, name, r.places}, nil
 }
 
 // syntax gives an error of the YAML reader our form: it names the line only.

@@ -136,9 +136,11 @@ func TestMeant(t *testing.T) {
 		"- {name: a, match: {cidrs: [192.0.2.0/24], initiator: local}}\n- {name: b, match: {initiator: remote}}",
 		"- {name: a, match: {ports: [5060], sent_by: ['*.example.com']}}\n- {name: b, match: {sent_by: ['*.example.net']}}",
 	} {
-		_, warnings, err := Check("p", []byte("version: 1\npeers:\n"+match))
-		if err != nil || len(warnings) > 0 {
-			t.Errorf("%s: %v, %v", match, warnings, err)
+		f, err := Read("p", []byte("version: 1\npeers:\n"+match))
+		if err != nil {
+			t.Errorf("%s: %v", match, err)
+		} else if len(f.Warnings) > 0 {
+			t.Errorf("%s: %v", match, f.Warnings[0])
 		}
 	}
 }
@@ -155,13 +157,13 @@ func TestShared(t *testing.T) {
 		"- {name: a, match: {process: kama*}}\n- {name: b, match: {process: '*LIO'}}",
 		"- {name: a, match: {process: kamailio, ports: [5060, 5061]}}\n- {name: b, match: {process: kama*, ports: [5060]}}",
 	} {
-		_, warnings, err := Check("p", []byte("version: 1\npeers:\n"+match))
-		if err != nil || len(warnings) != 1 {
-			t.Errorf("%s: %v, %v", match, warnings, err)
+		f, err := Read("p", []byte("version: 1\npeers:\n"+match))
+		if err != nil || len(f.Warnings) != 1 {
+			t.Errorf("%s: %v, %v", match, f, err)
 			continue
 		}
-		if want := "p:4:3: peer b: some connections match a in line 3 too, and neither row is narrower: the first, a, has them"; warnings[0].Error() != want {
-			t.Errorf("%s: %s", match, warnings[0])
+		if want := "p:4:3: peer b: some connections match a in line 3 too, and neither row is narrower: the first, a, has them"; f.Warnings[0].Error() != want {
+			t.Errorf("%s: %s", match, f.Warnings[0])
 		}
 	}
 }

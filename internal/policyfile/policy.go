@@ -34,7 +34,7 @@ func (r *reader) policy(n *yaml.Node, p *policy.Policy) {
 		key{"sip", func(v *yaml.Node) {
 			r.mapping(v, "sip", key{"ports", func(v *yaml.Node) { p.Ports = r.ports(v, "sip: ports") }})
 		}},
-		key{"defaults", func(v *yaml.Node) { r.row(v, "defaults", &p.Fallback, nil) }},
+		key{"defaults", func(v *yaml.Node) { r.places[policy.Other] = v; r.row(v, "defaults", &p.Fallback, nil) }},
 		key{"peers", func(v *yaml.Node) { peers = v }},
 	)
 	if !version && resolve(n).Kind == yaml.MappingNode {
@@ -50,6 +50,7 @@ func (r *reader) policy(n *yaml.Node, p *policy.Policy) {
 		r.peer(v, &peer)
 		p.Peers = append(p.Peers, peer)
 		places = append(places, v)
+		r.places[peer.Name] = v
 	})
 	if len(p.Peers) > maxPeers {
 		r.fault(peers, "peers: %d rows; at most %d are allowed", len(p.Peers), maxPeers)

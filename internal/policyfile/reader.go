@@ -20,6 +20,7 @@ type reader struct {
 	file     string
 	problems []*Problem
 	warnings []*Problem
+	places   map[string]*yaml.Node // rows by name
 }
 
 func (r *reader) fault(n *yaml.Node, format string, args ...any) {
