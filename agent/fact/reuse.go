@@ -35,6 +35,14 @@ func (c *Conn) PersistentBy() event.Side {
 	return c.Initiator
 }
 
+// PersistentBinds says whether side s is held to the offer of persistent: who
+// made it is by its own word, and the other side once it has answered the
+// request that made it, unless it declined.
+func (c *Conn) PersistentBinds(s event.Side) bool {
+	by := c.PersistentBy()
+	return by != event.Unknown && (s == by || c.Neg.Persistent.Ended != 0 && !c.Neg.Persistent.Declined)
+}
+
 // Dropped says that one side ended the connection by a decision of its own, as
 // far as can be seen: all of it was seen, no message was malformed (which
 // leaves a stream only to be closed), and neither a failing network nor the

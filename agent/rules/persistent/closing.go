@@ -42,7 +42,7 @@ var unfinished = rule.Rule{
 	Fault:    "closer",
 	Asks:     "A connection is closed only when no transaction is in progress on it.",
 	Broken:   "A connection that was offered as persistent was closed with a transaction in progress",
-	Silent:   "Connections without the offer, which TP-02 and AL-09 judge. What the closer had to answer is judged when the time for it has passed and no answer came on another connection." + exempt,
+	Silent:   "Connections without the offer, and an acceptor that never answered it or declined it, which TP-02 and AL-09 judge. What the closer had to answer is judged when the time for it has passed and no answer came on another connection." + exempt,
 	Check:    rule.Check{Ended: abandoned, TimedOut: neverAnswered},
 }
 

@@ -11,7 +11,8 @@ import (
 
 // A close of a connection that was offered as persistent is judged by one rule:
 //
-//	a transaction pending                      PERS-02 originator, the offering one; else PERS-06
+//	a transaction pending                      PERS-02 originator, the offering one; else PERS-06,
+//	                                           and TP-02 for an acceptor that never answered the offer
 //	originator, not honoured by use, < 32 s    PERS-02
 //	a time was agreed: before 80 % of it       PERS-14 originator, PERS-07 acceptor
 //	                   after                   as agreed
@@ -49,8 +50,10 @@ func judge(x *rule.Scene) verdict {
 	switch {
 	case c.Pending > 0 && first && p.Ended == 0:
 		return endedWithTransaction
-	case c.Pending > 0:
+	case c.Pending > 0 && c.PersistentBinds(c.By):
 		return endedInProgress
+	case c.Pending > 0:
+		return legal
 	case first && !refused(p) && p.Ended != 0 && c.EndedAt.Sub(p.Ended) < negotiate.Linger:
 		return endedWithTransaction
 	}

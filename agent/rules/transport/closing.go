@@ -60,6 +60,12 @@ func promised(c *fact.Conn) bool {
 	return c.Neg != nil && (c.Neg.Persistent.By != 0 || c.Neg.Alias.By != 0 && c.Transport == event.TLS)
 }
 
+// held says whether another rule judges that the closer left a transaction
+// unfinished: nobody is held to an offer of persistent that it never answered.
+func held(c *fact.Conn) bool {
+	return promised(c) && (c.PersistentBy() == event.Unknown || c.PersistentBinds(c.By))
+}
+
 // closing indexes the direction of the closer.
 func closing(c *fact.Conn) int {
 	if c.By == event.Local {
@@ -83,7 +89,7 @@ var completion = rule.Rule{
 	Asks:     "A connection carries its transactions to their end: closing it earlier ends them without a response.",
 	Broken:   "The connection was closed while a request waited for its final response",
 	Silent: "The response came on another connection, bytes were lost, the process was ending, or a reset came in, which a NAT may have sent. It is said 32 s later, when no response can come any more. " +
-		"An alias on TLS is AL-09, a persistent connection PERS-06.",
+		"An alias on TLS is AL-09, a persistent connection PERS-06, unless the closer never answered the offer.",
 	Check: rule.Check{Ended: ringing, TimedOut: neverAnswered},
 }
 
@@ -99,7 +105,7 @@ func neverAnswered(x *rule.Scene) {
 // cut raises if the connection of x.Tx was closed under it.
 func cut(x *rule.Scene) {
 	c := x.Tx.Conn
-	if c.EndedAt == 0 || c.EndedAt < x.Tx.Start || c.Incomplete || !deliberate(c) || promised(c) {
+	if c.EndedAt == 0 || c.EndedAt < x.Tx.Start || c.Incomplete || !deliberate(c) || held(c) {
 		return
 	}
 	x.Raise(c.By, "%s %.1f s after %s, which has no final response", how(c), c.EndedAt.Sub(x.Tx.Start).Seconds(), x.Tx.Offer.Label)
