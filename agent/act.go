@@ -55,7 +55,7 @@ func (c *Core) Wishes(now event.Time) []rule.Wish {
 	if now.Sub(c.acts.since) >= time.Minute {
 		c.acts.since, c.acts.budget = now, c.cfg.ClosesPerMinute
 	}
-	var todo []rule.Wish
+	var due []rule.Wish
 	for _, w := range c.rules.Wishes() {
 		switch err := c.Still(&w, now); {
 		case err != nil:
@@ -68,10 +68,10 @@ func (c *Core) Wishes(now event.Time) []rule.Wish {
 			if w.Action == rule.Close {
 				c.acts.budget--
 			}
-			todo = append(todo, w)
+			due = append(due, w)
 		}
 	}
-	return todo
+	return due
 }
 
 // Still says whether w may be done now, or why not: nothing is closed with a

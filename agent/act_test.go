@@ -39,7 +39,7 @@ func drive(c *Core, s *script.Script, rest time.Duration) {
 func TestIdleIsClosed(t *testing.T) {
 	for _, tt := range []struct {
 		mode    policy.Mode
-		todo    int
+		due    int
 		outcome string // of the action reported before anything was done, "" for none
 	}{
 		{policy.Observe, 0, ""},
@@ -52,9 +52,9 @@ func TestIdleIsClosed(t *testing.T) {
 			exchange(conn, event.In, script.Msg{Method: "OPTIONS", Via: peerVia})
 			c := New(Config{Started: script.Start, Policy: strict(tt.mode)})
 			drive(c, s, 63*time.Second)
-			todo := c.Wishes(s.Now)
-			if len(todo) != tt.todo {
-				t.Fatalf("%d to do, want %d", len(todo), tt.todo)
+			due := c.Wishes(s.Now)
+			if len(due) != tt.due {
+				t.Fatalf("%d to do, want %d", len(due), tt.due)
 			}
 			r := c.Report(s.Now)
 			if len(r.Findings) != 1 || r.Findings[0].Rule != "POL-02" {
@@ -66,10 +66,10 @@ func TestIdleIsClosed(t *testing.T) {
 			if tt.outcome != "" && (r.Actions[0].Outcome != tt.outcome || r.Actions[0].Mode != "dry-run" || r.Actions[0].Action != "close") {
 				t.Errorf("action %+v", r.Actions[0])
 			}
-			if tt.todo == 0 {
+			if tt.due == 0 {
 				return
 			}
-			w := &todo[0]
+			w := &due[0]
 			conn.FIN(event.Out)
 			s.Last().ByAgent = true
 			conn.Close(event.Local, event.FIN)
@@ -114,13 +114,13 @@ func TestStill(t *testing.T) {
 			exchange(conn, event.In, script.Msg{Method: "OPTIONS", Via: peerVia})
 			c := New(Config{Started: script.Start, Policy: strict(policy.Enforce)})
 			drive(c, s, 63*time.Second)
-			todo := c.Wishes(s.Now)
-			if len(todo) != 1 {
-				t.Fatalf("%d to do", len(todo))
+			due := c.Wishes(s.Now)
+			if len(due) != 1 {
+				t.Fatalf("%d to do", len(due))
 			}
 			tt.play(s, conn, c)
 			drive(c, s, 0)
-			err := c.Still(&todo[0], s.Now)
+			err := c.Still(&due[0], s.Now)
 			if got := ""; err != nil {
 				if got = err.Error(); got != tt.why {
 					t.Errorf("%q, want %q", got, tt.why)
@@ -142,18 +142,18 @@ func TestBudget(t *testing.T) {
 	drive(c, s, 63*time.Second)
 	done := make(map[uint64]bool)
 	for minute := range 3 {
-		todo := c.Wishes(s.Now)
-		if want := []int{4, 4, 2}[minute]; len(todo) != want {
-			t.Fatalf("minute %d: %d to do, want %d", minute, len(todo), want)
+		due := c.Wishes(s.Now)
+		if want := []int{4, 4, 2}[minute]; len(due) != want {
+			t.Fatalf("minute %d: %d to do, want %d", minute, len(due), want)
 		}
-		for i := range todo {
-			if done[todo[i].Conn.ID] {
-				t.Errorf("connection %d a second time", todo[i].Conn.ID)
+		for i := range due {
+			if done[due[i].Conn.ID] {
+				t.Errorf("connection %d a second time", due[i].Conn.ID)
 			}
-			done[todo[i].Conn.ID] = true
-			e := event.Event{Kind: event.Closed, Transport: event.TCP, Socket: todo[i].Conn.Socket, Remote: todo[i].Conn.Remote, Time: s.Now, By: event.Local, How: event.FIN, ByAgent: true}
+			done[due[i].Conn.ID] = true
+			e := event.Event{Kind: event.Closed, Transport: event.TCP, Socket: due[i].Conn.Socket, Remote: due[i].Conn.Remote, Time: s.Now, By: event.Local, How: event.FIN, ByAgent: true}
 			c.Handle(&e)
-			c.Acted(&todo[i], Done, "", s.Now)
+			c.Acted(&due[i], Done, "", s.Now)
 		}
 		drive(c, s, 61*time.Second)
 	}
@@ -172,14 +172,14 @@ func TestProtect(t *testing.T) {
 	c := New(Config{Started: script.Start, Policy: p})
 	drive(c, s, 2*time.Second)
 	for range 3 {
-		todo := c.Wishes(s.Now)
-		if len(todo) != 1 || todo[0].Action != rule.Protect || todo[0].Conn.Socket != offered.Socket {
-			t.Fatalf("to do: %+v", todo)
+		due := c.Wishes(s.Now)
+		if len(due) != 1 || due[0].Action != rule.Protect || due[0].Conn.Socket != offered.Socket {
+			t.Fatalf("to do: %+v", due)
 		}
-		c.Acted(&todo[0], Done, "", s.Now)
+		c.Acted(&due[0], Done, "", s.Now)
 		drive(c, s, 50*time.Second)
-		if todo := c.Wishes(s.Now); len(todo) != 0 {
-			t.Fatalf("to do again too soon: %+v", todo)
+		if due := c.Wishes(s.Now); len(due) != 0 {
+			t.Fatalf("to do again too soon: %+v", due)
 		}
 		drive(c, s, 12*time.Second)
 	}

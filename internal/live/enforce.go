@@ -35,8 +35,8 @@ func (e *enforcer) step() {
 	if e.busy.Load() {
 		return
 	}
-	todo := e.todo()
-	if len(todo) == 0 {
+	due := e.due()
+	if len(due) == 0 {
 		return
 	}
 	e.busy.Store(true)
@@ -45,12 +45,12 @@ func (e *enforcer) step() {
 	go func() {
 		defer close(done)
 		defer e.busy.Store(false)
-		e.do(todo)
+		e.do(due)
 	}()
 }
 
-// todo takes the wishes out of the core, with what they are about.
-func (e *enforcer) todo() []wanted {
+// due takes the wishes out of the core, with what they are about.
+func (e *enforcer) due() []wanted {
 	e.w.mu.Lock()
 	defer e.w.mu.Unlock()
 	var all []wanted
@@ -72,20 +72,20 @@ func optionsOf(p *policy.Persistent) act.Options {
 	}
 }
 
-func (e *enforcer) do(todo []wanted) {
+func (e *enforcer) do(due []wanted) {
 	if e.hands == nil {
 		hands, err := act.New(e.w.probes)
 		if err != nil {
-			for i := range todo {
-				e.tell(&todo[i], agent.Failed, err.Error())
+			for i := range due {
+				e.tell(&due[i], agent.Failed, err.Error())
 			}
 			return
 		}
 		e.hands = hands
 	}
 	protect := make(map[act.Options][]*wanted)
-	for i := range todo {
-		t := &todo[i]
+	for i := range due {
+		t := &due[i]
 		switch t.Action {
 		case rule.Close:
 			e.close(t)
