@@ -39,7 +39,7 @@ func drive(c *Core, s *script.Script, rest time.Duration) {
 func TestIdleIsClosed(t *testing.T) {
 	for _, tt := range []struct {
 		mode    policy.Mode
-		due    int
+		due     int
 		outcome string // of the action reported before anything was done, "" for none
 	}{
 		{policy.Observe, 0, ""},
