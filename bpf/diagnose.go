@@ -39,7 +39,7 @@ type Feature struct {
 func Diagnose() []Feature {
 	all := []Feature{kernelFeature(), btfFeature(), privilegeFeature(), cgroupFeature()}
 	all = append(all, programFeatures()...)
-	all = append(all, ownersFeature(), datagramFeature(), jitFeature(), pidFeature())
+	all = append(all, ownersFeature(), datagramFeature(), limitsFeature(), jitFeature(), pidFeature())
 	return all
 }
 
@@ -158,6 +158,28 @@ func datagramFeature() Feature {
 		Why: "the process behind a new UDP socket is known after the next scan, a second later; never, if it is gone by then",
 		Do:  "a later kernel tells at once",
 	}
+}
+
+// limitsFeature loads, attaches and detaches the limiter, with nothing to limit.
+func limitsFeature() Feature {
+	const name = "limits"
+	l, err := LoadLimiter("", &LimitTables{})
+	if err == nil {
+		err = errors.Join(l.Recount(), l.Close())
+	}
+	switch {
+	case err != nil:
+		return Feature{
+			Name: name, State: Missing, Why: summary(err).Error(),
+			Do: "see the lines above; limits of a policy are not kept on this host",
+		}
+	case !setsErrno():
+		return Feature{
+			Name: name, State: Degraded, Why: "a connect() that is refused says EPERM, not ECONNREFUSED",
+			Do: "a kernel of 5.18 or later says what programs expect",
+		}
+	}
+	return there(name, "connections are limited at the SYN and at connect()")
 }
 
 func jitFeature() Feature {

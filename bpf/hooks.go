@@ -4,9 +4,11 @@ package bpf
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
 )
 
 // Hook is a program that is to be attached all the time, as iterators are not.
@@ -25,23 +27,44 @@ type Hook struct {
 // Hooks asks the kernel for each of them, in a fixed order. It may be called
 // from any goroutine until [Probes.Close].
 func (p *Probes) Hooks() ([]Hook, error) {
-	attached, err := p.attached()
+	o := &p.objects
+	return hooks(p.links, []hooked{{"tcp_state", o.TcpState}, {"packet_in", o.PacketIn}, {"packet_out", o.PacketOut}})
+}
+
+// Hooks are those of the limiter.
+func (l *Limiter) Hooks() ([]Hook, error) {
+	o := &l.objects
+	return hooks(append(slices.Clone(l.hooks), l.state), []hooked{
+		{"limit_packet_in", o.LimitPacketIn}, {"limit_connect_v4", o.LimitConnectV4},
+		{"limit_connect_v6", o.LimitConnectV6}, {"limit_tcp_state", o.LimitTcpState},
+	})
+}
+
+type hooked struct {
+	name    string
+	program *ebpf.Program
+}
+
+func hooks(links []link.Link, programs []hooked) ([]Hook, error) {
+	attached, err := attached(links)
 	if err != nil {
 		return nil, err
 	}
-	all := []Hook{{Program: "tcp_state"}, {Program: "packet_in"}, {Program: "packet_out"}}
-	for i, program := range []*ebpf.Program{p.objects.TcpState, p.objects.PacketIn, p.objects.PacketOut} {
-		stats, err := program.Stats()
+	var all []Hook
+	for _, h := range programs {
+		stats, err := h.program.Stats()
 		if err != nil {
-			return nil, fmt.Errorf("ask for the statistics of %s: %w", all[i].Program, err)
+			return nil, fmt.Errorf("ask for the statistics of %s: %w", h.name, err)
 		}
-		info, err := program.Info()
+		info, err := h.program.Info()
 		if err != nil {
-			return nil, fmt.Errorf("ask for the id of %s: %w", all[i].Program, err)
+			return nil, fmt.Errorf("ask for the id of %s: %w", h.name, err)
 		}
 		id, _ := info.ID() // of every kernel that has links
-		all[i].Attached = attached[id]
-		all[i].Runs, all[i].RunTime, all[i].Missed = stats.RunCount, stats.Runtime, stats.RecursionMisses
+		all = append(all, Hook{
+			Program: h.name, Attached: attached[id],
+			Runs: stats.RunCount, RunTime: stats.Runtime, Missed: stats.RecursionMisses,
+		})
 	}
 	return all, nil
 }
@@ -49,9 +72,9 @@ func (p *Probes) Hooks() ([]Hook, error) {
 // attached returns the programs whose links hold on to a hook. The link of a
 // detached program, or of a cgroup that has gone, is still there, without a
 // cgroup.
-func (p *Probes) attached() (map[ebpf.ProgramID]bool, error) {
+func attached(links []link.Link) (map[ebpf.ProgramID]bool, error) {
 	ids := make(map[ebpf.ProgramID]bool)
-	for _, l := range p.links {
+	for _, l := range links {
 		info, err := l.Info()
 		if err != nil {
 			return nil, fmt.Errorf("ask for a link of the programs: %w", err)

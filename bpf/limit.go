@@ -9,8 +9,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
 )
 
 // Limiter are the loaded and attached programs that limit connections. They
@@ -86,10 +86,9 @@ func loadLimits(to *limitObjects, t *LimitTables, older *limitObjects) error {
 	spec.Maps["limit_choices"].MaxEntries = uint32(max(1, len(t.Lines)*t.width()))
 	spec.Maps["limit_rows"].MaxEntries = uint32(max(1, len(t.Rows)))
 	spec.Maps["limit_refusals"].MaxEntries = uint32(max(1, len(t.Rows)*int(limitLimitDirectionLIMIT_DIRECTIONS)))
-	setsErrno := features.HaveProgramHelper(ebpf.CGroupSockAddr, asm.FnSetRetval) == nil
 	if err := errors.Join(
 		spec.Variables["limit_width"].Set(uint32(t.width())),
-		spec.Variables["limit_sets_errno"].Set(b2u(setsErrno)),
+		spec.Variables["limit_sets_errno"].Set(b2u(setsErrno())),
 	); err != nil {
 		return fmt.Errorf("set the limiter's constants: %w", err)
 	}
@@ -105,6 +104,23 @@ func loadLimits(to *limitObjects, t *LimitTables, older *limitObjects) error {
 		return fmt.Errorf("load the limiter: %w", explainLoad(err))
 	}
 	return fillLimits(to, t)
+}
+
+// setsErrno asks the kernel by a program of three lines: what package features
+// makes of a helper that takes arguments is wrong on 7.3.
+func setsErrno() bool {
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Type: ebpf.CGroupSockAddr, AttachType: ebpf.AttachCGroupInet4Connect, License: "Dual BSD/GPL",
+		Instructions: asm.Instructions{
+			asm.Mov.Imm(asm.R1, -int32(unix.ECONNREFUSED)), asm.FnSetRetval.Call(),
+			asm.Mov.Imm(asm.R0, 0), asm.Return(),
+		},
+	})
+	if err != nil {
+		return false
+	}
+	p.Close()
+	return true
 }
 
 func fillLimits(o *limitObjects, t *LimitTables) error {

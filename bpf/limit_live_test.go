@@ -101,3 +101,25 @@ func TestLimitTableFull(t *testing.T) {
 		t.Errorf("%+v, %v", e, err)
 	}
 }
+
+func TestLimitHooks(t *testing.T) {
+	l := limitLoopback(t, "127.66.2.3", LimitRow{MaxConnections: 1})
+	for _, detached := range []bool{false, true} {
+		if detached { // as somebody with bpftool could
+			for _, h := range l.hooks {
+				if err := h.Detach(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		hooks, err := l.Hooks()
+		if err != nil || len(hooks) != 4 {
+			t.Fatal(hooks, err)
+		}
+		for _, h := range hooks {
+			if want := !detached || h.Program == "limit_tcp_state"; h.Attached != want {
+				t.Errorf("%s: attached %v, want %v", h.Program, h.Attached, want)
+			}
+		}
+	}
+}

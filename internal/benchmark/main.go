@@ -25,6 +25,7 @@ func run() error {
 	fmt.Println("| what | measured | goal |\n|---|---|---|")
 	for _, measure := range []func() error{
 		packets,
+		limits,
 		func() error { return captures("calls with 100 packets of RTP each", viaduct, 100) },
 		func() error { return captures("signalling only", viaduct, 0) },
 		func() error { return perMessage(viaduct, 1_000) },

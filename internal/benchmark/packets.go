@@ -73,9 +73,30 @@ func packets() (err error) {
 // timePrograms sends payload one by one, each echoed, and returns the mean time
 // of the programs for one packet.
 func timePrograms(probes *bpf.Probes, port string, payload []byte) (in, out float64, err error) {
+	err = echoed(port, payload, func(roundTrips func(int) error) error {
+		if err := roundTrips(100); err != nil { // past the verdict
+			return err
+		}
+		inBefore, outBefore, err := probes.PacketCosts()
+		if err != nil {
+			return err
+		}
+		if err := roundTrips(packetCount / 2); err != nil {
+			return err
+		}
+		inAfter, outAfter, err := probes.PacketCosts()
+		in, out = mean(inBefore, inAfter), mean(outBefore, outAfter)
+		return err
+	})
+	return in, out, err
+}
+
+// echoed hands use a function that sends payload so many times, over one
+// connection, and waits for each to come back.
+func echoed(port string, payload []byte, use func(roundTrips func(n int) error) error) error {
 	client, server, err := pair(port)
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
 	defer client.Close()
 	defer server.Close()
@@ -85,7 +106,7 @@ func timePrograms(probes *bpf.Probes, port string, payload []byte) (in, out floa
 	defer client.Close()
 
 	buffer := make([]byte, len(payload))
-	roundTrip := func(n int) error {
+	return use(func(n int) error {
 		for range n {
 			if _, err := client.Write(payload); err != nil {
 				return err
@@ -95,22 +116,7 @@ func timePrograms(probes *bpf.Probes, port string, payload []byte) (in, out floa
 			}
 		}
 		return nil
-	}
-	if err := roundTrip(100); err != nil { // past the verdict
-		return 0, 0, err
-	}
-	inBefore, outBefore, err := probes.PacketCosts()
-	if err != nil {
-		return 0, 0, err
-	}
-	if err := roundTrip(packetCount / 2); err != nil {
-		return 0, 0, err
-	}
-	inAfter, outAfter, err := probes.PacketCosts()
-	if err != nil {
-		return 0, 0, err
-	}
-	return mean(inBefore, inAfter), mean(outBefore, outAfter), nil
+	})
 }
 
 // mean is nanoseconds a run between two readings.
