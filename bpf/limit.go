@@ -151,7 +151,8 @@ func fillLimits(o *limitObjects, t *LimitTables) error {
 
 // Replace puts other tables in force, without a moment in which nothing is
 // limited, and returns the final refusals of the rows before. What is known of
-// sources and sockets stays. After an error the old tables are in force.
+// sources and sockets stays. With an error and no refusals the old tables are
+// still in force.
 func (l *Limiter) Replace(t *LimitTables) ([]Refusals, error) {
 	var next limitObjects
 	err := loadLimits(&next, t, &l.objects)

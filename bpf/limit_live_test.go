@@ -4,20 +4,25 @@ package bpf
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 
 	"github.com/viaduct-project/viaduct/internal/testutil"
 )
 
-// limitLoopback limits, or only counts, what comes from an address to port 5060.
+// anyPort is for a listener on all addresses, which leaves no room for others.
+const anyPort = 15077
+
+// limitLoopback limits, or only counts, what comes from an address.
 func limitLoopback(t *testing.T, address string, row LimitRow) *Limiter {
 	t.Helper()
 	testutil.RequireRoot(t)
 	l, err := LoadLimiter("", &LimitTables{
-		Rows: []LimitRow{row}, Ports: map[uint16]uint8{5060: 1},
+		Rows: []LimitRow{row}, Ports: map[uint16]uint8{5060: 1, anyPort: 1},
 		Prefixes: []LimitPrefix{{netip.MustParsePrefix(address + "/32"), 0}},
 		Lines:    [][]LimitChoice{{{In: 0, Out: NoRow}}},
 	})
@@ -121,5 +126,44 @@ func TestLimitHooks(t *testing.T) {
 				t.Errorf("%s: attached %v, want %v", h.Program, h.Attached, want)
 			}
 		}
+	}
+}
+
+// A handshake is forgotten when it is complete: on a socket of IPv6 that takes
+// IPv4, too, where addresses have another form.
+func TestLimitHalfOpenEnds(t *testing.T) {
+	const address = "127.66.2.4"
+	l := limitLoopback(t, address, LimitRow{PerSecond: 1, Burst: 2, MaxConnections: 5, Enforce: true})
+	for _, listening := range []*net.TCPAddr{{IP: net.ParseIP(address), Port: 5060}, {IP: net.IPv6unspecified, Port: anyPort}} {
+		listener, err := net.ListenTCP("tcp", listening)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		client, err := net.DialTCP("tcp", &net.TCPAddr{IP: net.ParseIP(address)}, &net.TCPAddr{IP: net.ParseIP(address), Port: listening.Port})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+	}
+	// The last ACK may be under way when connect() returns.
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		e, err := l.Entries()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e == (LimitEntries{Buckets: 1, Sources: 1}) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%+v, want one bucket and one source, and nothing half open", e)
+		}
+	}
+	if err := l.Sources(func(s LimitedSource) {
+		if s != (LimitedSource{Address: netip.MustParseAddr(address), Open: 2}) {
+			t.Errorf("%+v, want 2 connections of %s", s, address)
+		}
+	}); err != nil {
+		t.Error(err)
 	}
 }

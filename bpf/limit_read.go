@@ -20,6 +20,7 @@ type Refusals struct{ In, Out uint64 }
 // Refusals reads those of all rows, in the order of [LimitTables].
 func (l *Limiter) Refusals() ([]Refusals, error) { return refusals(&l.objects) }
 
+// refusals returns a slice for every row, also with an error.
 func refusals(o *limitObjects) ([]Refusals, error) {
 	const directions = int(limitLimitDirectionLIMIT_DIRECTIONS)
 	all := make([]Refusals, int(o.LimitRefusals.MaxEntries())/directions)
@@ -28,7 +29,7 @@ func refusals(o *limitObjects) ([]Refusals, error) {
 			limitLimitDirectionLIMIT_IN: &all[i].In, limitLimitDirectionLIMIT_OUT: &all[i].Out,
 		} {
 			if err := sumPerCPU(o.LimitRefusals, uint32(i*directions)+uint32(direction), to); err != nil {
-				return nil, fmt.Errorf("read the refusals of row %d: %w", i, err)
+				return all, fmt.Errorf("read the refusals of row %d: %w", i, err)
 			}
 		}
 	}

@@ -36,6 +36,7 @@ type Limiter struct {
 	ids    identities
 	before map[series]bpf.Refusals // of earlier tables
 	order  []series                // all that ever were, as they came
+	late   error                   // for the next recount
 }
 
 type series struct {
@@ -53,15 +54,19 @@ type Options struct {
 // is refused.
 func Start(p *policy.Policy, o Options) (*Limiter, error) {
 	l := &Limiter{cgroup: o.Cgroup, ids: make(identities), before: make(map[series]bpf.Refusals)}
-	if err := l.Update(p); err != nil {
+	err := l.Update(p)
+	if err == nil {
+		err = l.late
+	}
+	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
 }
 
 // Update changes to the limits of another policy. What is known of sources and
-// open connections stays. After an error the limits are as they were, unless it
-// is of the first recount, which the next one makes good.
+// open connections stays. After an error the limits are as they were. What goes
+// wrong once the new limits are in force is told by the next [Limiter.Recount].
 func (l *Limiter) Update(p *policy.Policy) error {
 	t, problems := Compile(p)
 	if err := severe(problems); err != nil {
@@ -83,10 +88,11 @@ func (l *Limiter) Update(p *policy.Policy) error {
 		l.loaded = loaded
 	default:
 		last, err := l.loaded.Replace(&t.LimitTables)
-		if last == nil && err != nil {
+		if last == nil {
 			return err
 		}
 		l.remember(last)
+		l.late = err
 	}
 	l.ids = ids
 	l.rows = l.rows[:0]
@@ -98,7 +104,8 @@ func (l *Limiter) Update(p *policy.Policy) error {
 		l.rows = append(l.rows, series{peer, mode})
 	}
 	l.know()
-	return l.loaded.Recount()
+	l.late = errors.Join(l.late, l.loaded.Recount())
+	return nil
 }
 
 func severe(problems []Problem) error {
@@ -183,7 +190,9 @@ func (l *Limiter) Recount() error {
 	if l.loaded == nil {
 		return nil
 	}
-	return l.loaded.Recount()
+	late := l.late
+	l.late = nil
+	return errors.Join(late, l.loaded.Recount())
 }
 
 // Close takes the limits away. It is safe to call twice.
