@@ -71,15 +71,20 @@ func grouped(r *report.Report) []*finding {
 
 // atFault names the party, and the peer whose connection it was.
 func atFault(f *report.Finding, remote string) string {
-	who := remote
-	if a, err := netip.ParseAddrPort(remote); err == nil {
-		who = a.Addr().String()
+	switch {
+	case f.Party == "peer":
+		return "peer " + addressOf(remote)
+	case f.Party == "local":
+		return "local to " + addressOf(remote)
+	case f.Address != "": // a capture does not tell whose it is
+		return addressOf(f.Address)
 	}
-	switch f.Party {
-	case "peer":
-		return "peer " + who
-	case "local":
-		return "local to " + who
+	return "? with " + addressOf(remote)
+}
+
+func addressOf(end string) string {
+	if a, err := netip.ParseAddrPort(end); err == nil {
+		return a.Addr().String()
 	}
-	return "? with " + who
+	return end
 }
