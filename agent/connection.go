@@ -33,7 +33,8 @@ type connection struct {
 	queued   bool // in Core.waiting
 	missing  bool // the last recount did not find it
 	outlived bool // a request followed the end of a dialog
-	placed   placement
+
+	placed placement
 
 	tx      transaction.Owner
 	dialogs dialog.Owner

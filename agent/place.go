@@ -12,17 +12,17 @@ import (
 
 // placement is what the row of a connection depends on and may change.
 type placement struct {
-	policy    *policy.Policy
+	process   string
 	initiator event.Side
 	transport event.Transport
-	process   string
-	sentBy    string
+	sentBy    bool // is known; it does not change then
+	valid     bool // for the policy in force
 }
 
 // place looks up the row of the policy that conn belongs to, as far as it is
 // known: again when more of what rows are matched by has become known.
 func (c *Core) place(conn *connection) {
-	now := placement{c.cfg.Policy, conn.Initiator, conn.Transport, conn.owner().Name, conn.SentBy}
+	now := placement{conn.owner().Name, conn.Initiator, conn.Transport, conn.SentBy != "", true}
 	if conn.placed == now {
 		return
 	}
@@ -97,6 +97,7 @@ func (c *Core) SetPolicy(p *policy.Policy) {
 	c.cfg.Policy = p
 	for _, open := range []*list{&c.open, &c.udp, &c.closing} {
 		for conn := open.oldest; conn != nil; conn = conn.younger {
+			conn.placed.valid = false
 			c.place(conn)
 		}
 	}

@@ -53,6 +53,8 @@ type Conn struct {
 	ByAgent     bool    // viaduct ended it, as its policy says
 	Exiting     bool    // its process was exiting, or giving up its listeners, when it closed the connection
 
+	indexed bool // in an Index
+
 	Messages   report.Messages
 	Sent       class.Requests
 	Received   class.Requests
@@ -67,7 +69,6 @@ type Conn struct {
 
 	Notes *note.Pad // of the rules
 
-	indexed              bool // in an Index
 	nextThere, prevThere *Conn
 }
 

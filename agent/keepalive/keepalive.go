@@ -44,13 +44,18 @@ type Side struct {
 	Pings, Pongs, Stun, Answers uint32
 	Last                        event.Time    // newest keep-alive, 0 if none; a Binding request by its first copy
 	Gap                         time.Duration // between it and the one before, 0 if that was the first
-	stunID                      [12]byte      // the newest Binding request's
-	stunAnswered                bool
 	waiting                     uint8
 	sent                        [outstanding]event.Time // of the pings that wait for a pong
-	stunAt                      event.Time              // of a Binding request that waits
-	copied                      event.Time              // newest copy of it
 	missed                      event.Time              // newest ping that was given up
+	stun                        *binding                // newest Binding request, nil before the first
+}
+
+// binding is a Binding request.
+type binding struct {
+	id       [12]byte
+	answered bool
+	at       event.Time // of the first copy while it waits, else 0
+	copied   event.Time // newest copy
 }
 
 // State is what one connection's two ends sent. The zero value is ready.
@@ -139,8 +144,8 @@ func (s *State) settle(t event.Time) {
 		for side.waiting > 0 && t.Sub(side.sent[0]) > PongWait {
 			s.miss(side)
 		}
-		if side.stunAt != 0 && t.Sub(side.stunAt) > StunWait {
-			side.stunAt = 0
+		if r := side.stun; r != nil && r.at != 0 && t.Sub(r.at) > StunWait {
+			r.at = 0
 			s.unanswered++
 		}
 	}

@@ -60,8 +60,8 @@ const copyWait = 20 * time.Second
 // Copied says whether b, a Binding request that goes in direction d, is a
 // retransmission of the newest one. Ask before Stun counts it.
 func (s *State) Copied(d event.Direction, t event.Time, b []byte) bool {
-	side := &s.sides[index(d)]
-	return side.Stun > 0 && !side.stunAnswered && t.Sub(side.copied) <= copyWait && side.stunID == [12]byte(b[8:stunHeader])
+	r := s.sides[index(d)].stun
+	return r != nil && !r.answered && t.Sub(r.copied) <= copyWait && r.id == [12]byte(b[8:stunHeader])
 }
 
 // Stun counts a Binding request or response b, which Classify has seen. A
@@ -72,29 +72,31 @@ func (s *State) Stun(d event.Direction, t event.Time, k Kind, b []byte) (rtt tim
 	id := [12]byte(b[8:stunHeader])
 	if k == StunRequest {
 		side := &s.sides[index(d)]
-		again := s.Copied(d, t, b)
-		side.copied = t
-		if again {
+		if s.Copied(d, t, b) {
+			side.stun.copied = t
 			return 0, false
 		}
-		if side.stunAt != 0 {
+		if side.stun == nil {
+			side.stun = new(binding)
+		}
+		if side.stun.at != 0 {
 			s.unanswered++ // given up for a new one
 		}
 		side.Stun++
-		side.stunID, side.stunAnswered, side.stunAt = id, false, t
+		*side.stun = binding{id: id, at: t, copied: t}
 		s.interval(side, t)
 		return 0, false
 	}
-	asker := &s.sides[1-index(d)]
-	if asker.Stun == 0 || asker.stunID != id || asker.stunAnswered {
+	r := s.sides[1-index(d)].stun
+	if r == nil || r.id != id || r.answered {
 		return 0, false
 	}
-	rtt = t.Sub(asker.stunAt)
-	asker.stunAnswered = true
-	if asker.stunAt == 0 {
+	rtt = t.Sub(r.at)
+	r.answered = true
+	if r.at == 0 {
 		return 0, false // too late: already counted as unanswered
 	}
-	asker.stunAt = 0
+	r.at = 0
 	s.sides[index(d)].Answers++
 	return rtt, true
 }

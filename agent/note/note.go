@@ -21,29 +21,33 @@ const (
 	Families
 )
 
-// Pad holds the notes about one thing; it is collected with it. Most things
-// have none, so they hold a pointer.
-type Pad [Families]any
+// Pad holds the notes about one thing, one sheet for each family that has
+// written; it is collected with it. Most things have none, so they hold a
+// pointer, and hardly any has more than two.
+type Pad struct {
+	note   any
+	below  *Pad
+	family Family
+}
 
-// On returns f's note on a pad, both made when they are first asked for. T is
-// the same in all calls of one family about one kind of thing.
+// On returns f's note on a pad, made when it is first asked for. T is the same
+// in all calls of one family about one kind of thing.
 func On[T any](pad **Pad, f Family) *T {
-	if *pad == nil {
-		*pad = new(Pad)
+	if n := Of[T](*pad, f); n != nil {
+		return n
 	}
-	n, ok := (*pad)[f].(*T)
-	if !ok {
-		n = new(T)
-		(*pad)[f] = n
-	}
+	n := new(T)
+	*pad = &Pad{n, *pad, f}
 	return n
 }
 
 // Of returns f's note, or nil if there is none.
 func Of[T any](pad *Pad, f Family) *T {
-	if pad == nil {
-		return nil
+	for ; pad != nil; pad = pad.below {
+		if pad.family == f {
+			n, _ := pad.note.(*T)
+			return n
+		}
 	}
-	n, _ := pad[f].(*T)
-	return n
+	return nil
 }

@@ -53,14 +53,14 @@ func judgeGoingOn(x *rule.Scene, what string) {
 		return
 	}
 	missed := x.Conn.Alive.Sent(x.Dir).Missed(x.Now)
-	if missed == 0 || missed == w.judged || x.Now.Sub(missed) < keepalive.PongWait+reply {
+	if missed == 0 || missed == w.read().judged || x.Now.Sub(missed) < keepalive.PongWait+reply {
 		return
 	}
 	b := x.Conn.Neg.Beats(x.Dir, x.Now)
 	if !b.Agreed() && b.Timer == 0 || movedOn(x, missed) {
 		return
 	}
-	w.judged = missed
+	w.write().judged = missed
 	s := rule.Violation
 	if !b.Agreed() {
 		s = rule.Advice
@@ -137,7 +137,7 @@ func pongDue(x *rule.Scene, d event.Direction) {
 		x.At(w.ping.Add(pongWaits), due(d))
 	}
 	missed := x.Conn.Alive.Sent(d).Missed(x.Now)
-	if missed <= w.owed {
+	if missed <= w.read().owed {
 		return
 	}
 	if x.Conn.Missing() { // the pong may be in what a segment brings yet
@@ -147,7 +147,7 @@ func pongDue(x *rule.Scene, d event.Direction) {
 		}
 		return
 	}
-	w.owed = missed
+	w.write().owed = missed
 	if other.read().echoed >= missed { // something came back at once, but no pong
 		if other.pong != 0 { // from an end that knows pongs
 			x.For(notOnePong.ID).Raise(rule.Opposite(fact.Side(d)), "a ping in place of the pong")
@@ -155,7 +155,7 @@ func pongDue(x *rule.Scene, d event.Direction) {
 		return
 	}
 	if d == event.Out {
-		w.proof = missed
+		w.write().proof = missed
 		return
 	}
 	raiseNoPong(x, d, missed)
@@ -167,11 +167,15 @@ func alive(x *rule.Scene) {
 		return
 	}
 	_, pinger := known(x)
-	if pinger == nil || pinger.proof == 0 || x.Tx.Conn != x.Conn || x.Tx.Start <= pinger.proof || x.Conn.Missing() {
+	if pinger == nil {
 		return
 	}
-	raiseNoPong(x, event.Out, pinger.proof)
-	pinger.proof = 0
+	proof := pinger.read().proof
+	if proof == 0 || x.Tx.Conn != x.Conn || x.Tx.Start <= proof || x.Conn.Missing() {
+		return
+	}
+	raiseNoPong(x, event.Out, proof)
+	pinger.write().proof = 0
 }
 
 func raiseNoPong(x *rule.Scene, d event.Direction, missed event.Time) {

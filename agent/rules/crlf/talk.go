@@ -21,16 +21,16 @@ type talk struct {
 	ping    event.Time // newest
 	before  event.Time // the ping before the newest
 	pong    event.Time // newest that answers
-	judged  event.Time // newest missed ping that this end was judged by
-	owed    event.Time // newest missed ping that the other end was judged by
-	proof   event.Time // missed ping that the other end may not have got
 	odd     *odd
 	chain   int32 // pings in a row of which each came at once after one of the other end
 	watched bool  // a timer waits for the pong
 }
 
-// odd is what an end does that answers wrongly.
+// odd is what an end does that answers wrongly, or is not answered.
 type odd struct {
+	judged   event.Time     // newest missed ping that this end was judged by
+	owed     event.Time     // newest missed ping that the other end was judged by
+	proof    event.Time     // missed ping that the other end may not have got
 	echoes   int            // of the other end's pings
 	uneven   keepalive.Pace // their intervals
 	echoed   event.Time     // the newest of them
