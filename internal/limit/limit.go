@@ -12,7 +12,6 @@ package limit
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"sync"
 
 	"github.com/viaduct-project/viaduct/agent/policy"
@@ -171,17 +170,6 @@ func (l *Limiter) Counters() ([]Count, error) {
 	return all, nil
 }
 
-// Losses are connections that were not limited as they should have been, and
-// what the recount put right, since the limits were last loaded.
-func (l *Limiter) Losses() (bpf.LimitCounters, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.loaded == nil {
-		return bpf.LimitCounters{}, nil
-	}
-	return l.loaded.Counters()
-}
-
 // Recount compares the numbers of connections with the sockets of the host. Call
 // it every few seconds: it is what makes a missed close harmless.
 func (l *Limiter) Recount() error {
@@ -206,42 +194,4 @@ func (l *Limiter) Close() error {
 		return fmt.Errorf("take the limits away: %w", err)
 	}
 	return nil
-}
-
-// Entries is how full the limiter's tables are; all zero if nothing is loaded.
-func (l *Limiter) Entries() (bpf.LimitEntries, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.loaded == nil {
-		return bpf.LimitEntries{}, nil
-	}
-	return l.loaded.Entries()
-}
-
-// Source is a remote address with open connections that are counted.
-type Source struct {
-	Peer    string
-	Address netip.Addr
-	Out     bool // this host opened them
-	Open    uint64
-}
-
-// Sources lists them, in no order.
-func (l *Limiter) Sources() ([]Source, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.loaded == nil {
-		return nil, nil
-	}
-	peers := make(map[uint32]string)
-	for peer, id := range l.ids {
-		peers[id] = peer
-	}
-	var all []Source
-	err := l.loaded.Sources(func(s bpf.LimitedSource) {
-		if s.Open > 0 {
-			all = append(all, Source{peers[s.Row], s.Address, s.Out, s.Open})
-		}
-	})
-	return all, err
 }
