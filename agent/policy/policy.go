@@ -72,7 +72,7 @@ type Closing uint8
 
 const (
 	Gentle Closing = iota // shutdown: the application reads the end of the stream
-	Hard                  // reset, if shutdown does not help
+	Hard                  // a reset, at once
 	Never
 )
 
