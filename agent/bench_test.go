@@ -77,7 +77,7 @@ func BenchmarkHandleUDP(b *testing.B) {
 			e.Direction, e.Payload = event.In, responses[i]
 		}
 		e.Length = len(e.Payload)
-		e.Time += event.Time(20 * time.Microsecond)
+		e.Time += event.Time(5 * time.Millisecond) // so that what comes again is forgotten
 		c.Handle(&e)
 		if n++; n%1000 == 0 {
 			c.Tick(e.Time)
@@ -126,16 +126,24 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
+// BenchmarkReport has two findings on every tenth connection.
 func BenchmarkReport(b *testing.B) {
 	c := New(Config{})
 	s := script.New()
 	for n := range 100_000 {
 		conn := s.TCP(event.Remote, here, "198.51.100.7:5060")
 		conn.Remote = address(n)
-		exchange(conn.Open(), event.In, script.Msg{Method: "OPTIONS"})
+		m := script.Msg{Method: "OPTIONS"}
+		if n%10 == 0 {
+			m.Params = ";keep=5"
+		}
+		exchange(conn.Open(), event.In, m)
 	}
 	for i := range s.Events {
 		c.Handle(&s.Events[i])
+	}
+	if n := len(c.Report(s.Now).Findings); n < 10_000 {
+		b.Fatalf("%d findings", n)
 	}
 	b.Run("report", func(b *testing.B) {
 		for b.Loop() {

@@ -175,7 +175,7 @@ func (c *Core) Sizes() metrics.Sizes {
 		Pairs:        c.peers.Pairs(),
 		Closed:       c.closed.len(),
 		Peers:        c.peers.Len(),
-		Findings:     len(c.rules.Findings.All()),
+		Findings:     c.rules.Findings.Len(),
 		Timers:       c.rules.Timers(),
 	}
 }

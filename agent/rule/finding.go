@@ -66,6 +66,9 @@ func (f *Findings) All() []*Finding {
 	return f.all
 }
 
+// Len is how many there are.
+func (f *Findings) Len() int { return len(f.all) }
+
 func (f *Findings) add(r *Rule, c *fact.Conn, cause uint64, s Severity, party event.Side, t event.Time, evidence func() string) {
 	k := key{rule: r, party: party, cause: cause}
 	if r.Scope == PerPeer {

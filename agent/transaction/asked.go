@@ -64,8 +64,8 @@ func HostOf(host []byte, addr netip.Addr) Host {
 	if bytes.Equal(host, addr.AppendTo(b[:0])) {
 		return HostSource
 	}
-	if len(host) == 0 || len(host) > 45 {
-		return HostName
+	if len(host) == 0 || len(host) > 45 || bytes.IndexByte(host, ':') < 0 && (host[len(host)-1] < '0' || host[len(host)-1] > '9') {
+		return HostName // an IPv4 address ends with a digit
 	}
 	other, err := netip.ParseAddr(string(host))
 	switch {

@@ -35,10 +35,15 @@ func misdirected(x *rule.Scene) {
 	if x.Dir == event.Out {
 		to = x.Conn.Remote
 	}
-	want, ok := wanted(via)
-	if !ok || want == to {
+	host, port := wanted(via)
+	if port == to.Port() && transaction.HostOf(host, to.Addr()) == transaction.HostSource {
 		return
 	}
+	addr, err := netip.ParseAddr(string(host))
+	if err != nil {
+		return
+	}
+	want := netip.AddrPortFrom(addr.Unmap().WithZone(""), port)
 	if x.Dir == event.In && (want.Addr() != to.Addr() || want.Addr() != x.Tx.Source().Addr() || x.Conn.Sideless) {
 		return // a NAT
 	}
@@ -62,23 +67,16 @@ func cameFrom(x *rule.Scene, to netip.AddrPort) bool {
 	return false
 }
 
-// wanted is where a response with that topmost Via goes, if it says so by an
-// address.
-func wanted(via *sipparse.Via) (netip.AddrPort, bool) {
-	host := via.Host
-	switch {
-	case via.MAddr != nil:
-		host = via.MAddr
-	case via.HasReceived:
-		host = via.Received
-	}
-	addr, err := netip.ParseAddr(string(host))
-	if err != nil {
-		return netip.AddrPort{}, false
-	}
-	port := via.Port
-	if port == 0 {
+// wanted is where a response with that topmost Via goes, which may be a name.
+func wanted(via *sipparse.Via) (host []byte, port uint16) {
+	if port = via.Port; port == 0 {
 		port = 5060
 	}
-	return netip.AddrPortFrom(addr.Unmap().WithZone(""), port), true
+	switch {
+	case via.MAddr != nil:
+		return via.MAddr, port
+	case via.HasReceived:
+		return via.Received, port
+	}
+	return via.Host, port
 }
