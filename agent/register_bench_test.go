@@ -62,6 +62,7 @@ func BenchmarkRegister(b *testing.B) {
 			}
 			b.ReportMetric(float64(heap()-before)/uas, "B/UA")
 			runtime.KeepAlive(c)
+			runtime.KeepAlive(&events)
 		})
 	}
 }
