@@ -41,6 +41,7 @@ typedef __u8 bool;
 
 /* include/linux/sched.h: a kernel thread. */
 #define PF_EXITING 0x00000004
+#define PF_FORKNOEXEC 0x00000040
 #define PF_KTHREAD 0x00200000
 
 /* include/net/tcp_states.h, as the kernel numbers them. */
@@ -148,6 +149,8 @@ struct file;
 
 struct task_struct {
 	unsigned int flags;
+	__u64 start_boottime;
+	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	int tgid;
 	char comm[16];

@@ -6,6 +6,18 @@
 #include "emit.h"
 
 /*
+ * A child that was forked to run another program has its parent's sockets until
+ * it has done so, and the last copy of one may be closed by that: it was never
+ * the child's. A child that means to keep a socket has it for longer.
+ */
+#define CHILD_NS (1000 * 1000 * 1000ULL)
+
+static __always_inline bool is_new(const struct task_struct *leader)
+{
+	return bpf_ktime_get_boot_ns() - leader->start_boottime < CHILD_NS;
+}
+
+/*
  * The current task is the owner on edges that only its own system call can
  * cause, or that a kernel thread makes for it later (MPTCP sends its FINs so).
  * Name and pid are the thread group's: what ps shows. Not so on a socket of
@@ -17,6 +29,9 @@ static __always_inline void own_by_current(struct sock_state *state)
 	__u32 pid = task->tgid;
 
 	if (task->flags & PF_KTHREAD || state->cookie == held_socket)
+		return;
+	if (state->owner.pid && state->owner.pid == task->group_leader->real_parent->tgid &&
+	    is_new(task->group_leader))
 		return;
 	if (state->owner.pid && state->owner.pid != pid)
 		state->flags |= SOCK_OWNER_NEW;

@@ -23,8 +23,13 @@ static __always_inline void note_holder(struct sock_state *state, struct task_st
 	}
 	if (state->candidate.scan == scan && state->candidate.pid <= pid)
 		return;
-	/* It may be the agent, with its duplicate. The next scan tells. */
+	/*
+	 * It may be the agent, with its duplicate, or a child that has not come to
+	 * run another program. The next scan tells.
+	 */
 	if (state->cookie == held_socket)
+		return;
+	if (state->owner.pid && task->group_leader->flags & PF_FORKNOEXEC && is_new(task->group_leader))
 		return;
 	state->candidate.scan = scan;
 	state->candidate.pid = pid;
