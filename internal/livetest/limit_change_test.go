@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/viaduct-project/viaduct/internal/limit"
 	"github.com/viaduct-project/viaduct/internal/policyfile"
 	"github.com/viaduct-project/viaduct/internal/testutil"
@@ -130,7 +132,9 @@ func limitUntilKilled() error {
 		return err
 	}
 	fmt.Println("limiting")
-	select {}
+	for {
+		unix.Pause() // the runtime would call a wait without a waker a deadlock
+	}
 }
 
 // TestLimitKilled: with the process the limits go, at once.
