@@ -37,6 +37,7 @@ type acts struct {
 	since   event.Time // when the minute began
 	lines   map[actKey]*report.Action
 	order   []*report.Action
+	fresh   []report.Action // not taken yet
 	dropped uint64
 }
 
@@ -102,6 +103,9 @@ func (c *Core) Acted(w *rule.Wish, o Outcome, reason string, now event.Time) {
 	if line := c.acts.lines[k]; line != nil {
 		line.Count++
 		line.Last, line.Reason = now.Go(), reason
+		if o == Done {
+			c.tell(line)
+		}
 		return
 	}
 	if len(c.acts.order) >= c.cfg.MaxFindings {
@@ -110,6 +114,7 @@ func (c *Core) Acted(w *rule.Wish, o Outcome, reason string, now event.Time) {
 	}
 	line := &report.Action{
 		Action: w.Action.String(), Mode: w.Mode.String(), Connection: "c" + number(w.Conn.ID),
+		Local: w.Conn.Local.String(), Remote: w.Conn.Remote.String(),
 		Outcome: o.String(), Reason: reason, Time: now.Go(), Last: now.Go(), Count: 1,
 	}
 	if c.acts.lines == nil {
@@ -117,6 +122,21 @@ func (c *Core) Acted(w *rule.Wish, o Outcome, reason string, now event.Time) {
 	}
 	c.acts.lines[k] = line
 	c.acts.order = append(c.acts.order, line)
+	c.tell(line)
+}
+
+func (c *Core) tell(line *report.Action) {
+	if len(c.acts.fresh) < c.cfg.MaxFindings {
+		c.acts.fresh = append(c.acts.fresh, *line)
+	}
+}
+
+// Actions returns what is new since the last call: what was done, and what was
+// skipped or failed for the first time on its connection.
+func (c *Core) Actions() []report.Action {
+	fresh := c.acts.fresh
+	c.acts.fresh = nil
+	return fresh
 }
 
 // closer names who ended the connection.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/viaduct-project/viaduct/agent/internal/script"
+	"github.com/viaduct-project/viaduct/agent/metrics"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
 
@@ -133,7 +134,7 @@ func TestFailedConnects(t *testing.T) {
 			t.Errorf("%s: %+v", name, l)
 		}
 		m := core.Metrics(s.Now)
-		if m.Failures[how] != 1 || m.Closed != ([4][3][7]uint64{}) || r.Peers[0].ConnectFailures != 1 || r.Peers[0].ConnectionsOpened != 0 {
+		if m.Failures[how] != 1 || m.Closed != ([metrics.Transports][metrics.Closers][metrics.Hows]uint64{}) || r.Peers[0].ConnectFailures != 1 || r.Peers[0].ConnectionsOpened != 0 {
 			t.Errorf("%s: failures %v, closed %v, peer %+v", name, m.Failures, m.Closed, r.Peers[0])
 		}
 	}

@@ -5,6 +5,7 @@ package agent
 import (
 	"cmp"
 
+	"github.com/viaduct-project/viaduct/agent/metrics"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
 
@@ -27,7 +28,11 @@ func (c *Core) evict() {
 
 // countClose adds a connection that has ended to the totals.
 func (c *Core) countClose(conn *connection) {
-	c.counters.Closed[conn.Transport][conn.By][conn.How]++
+	by := int(conn.By)
+	if conn.ByAgent {
+		by = metrics.ByAgent
+	}
+	c.counters.Closed[conn.Transport][by][conn.How]++
 	if conn.OpenedAt != 0 {
 		c.counters.Lifetime.Observe(conn.ClosedAt.Sub(conn.OpenedAt).Seconds())
 	}

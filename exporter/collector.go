@@ -68,8 +68,10 @@ func collectConnections(ch chan<- prometheus.Metric, s *Sample) {
 				connections.value(ch, float64(s.Connections[t][k][i]), transport, k.String(), sideNames[i], peerOther)
 			}
 			opened.value(ch, float64(s.Opened[t][i]), transport, sideNames[i], peerOther)
+		}
+		for i := range closerNames {
 			for how := range howNames {
-				closed.value(ch, float64(s.Closed[t][i][how]), transport, peerOther, sideNames[i], howNames[how])
+				closed.value(ch, float64(s.Closed[t][i][how]), transport, peerOther, closerNames[i], howNames[how])
 			}
 		}
 	}

@@ -21,6 +21,7 @@ const originApplication = "application"
 var (
 	transportNames = [metrics.Transports]string{event.TCP: "tcp", event.TLS: "tls", event.UDP: "udp"}
 	sideNames      = [metrics.Sides]string{event.Unknown: "unknown", event.Local: "local", event.Remote: "remote"}
+	closerNames    = [metrics.Closers]string{event.Unknown: "unknown", event.Local: "local", event.Remote: "remote", metrics.ByAgent: "viaduct"}
 	directionNames = [metrics.Directions]string{event.In: "in", event.Out: "out"}
 	typeNames      = [metrics.Types]string{metrics.Request: "request", metrics.Response: "response"}
 	howNames       = [metrics.Hows]string{

@@ -19,6 +19,8 @@ const (
 	Sides      = int(event.Remote) + 1
 	Hows       = int(event.Expired) + 1
 	Directions = int(event.Out) + 1
+	Closers    = Sides + 1 // the sides, and viaduct itself
+	ByAgent    = Sides
 	Methods    = int(sipparse.MethodRefer) + 1
 	Kinds      = int(event.Listening) + 1
 	Modes      = 3 // observe, dry-run, enforce
@@ -35,9 +37,9 @@ const (
 // Counters only grow. A copy is a snapshot, but for the histograms' buckets:
 // use Clone.
 type Counters struct {
-	Opened     [Transports][Sides]uint64       // by initiator
-	Closed     [Transports][Sides][Hows]uint64 // by who and how
-	Failures   [Hows]uint64                    // connects that failed
+	Opened     [Transports][Sides]uint64         // by initiator
+	Closed     [Transports][Closers][Hows]uint64 // by who and how
+	Failures   [Hows]uint64                      // connects that failed
 	Messages   [Transports][Directions][Types][Methods]uint64
 	Keepalives [keepalive.Kinds][Directions]uint64
 	Unanswered [keepalive.Kinds]uint64 // of connections that are retired; a Snapshot has all

@@ -58,6 +58,8 @@ type Action struct {
 	Action     string    `json:"action"`
 	Mode       string    `json:"mode"`
 	Connection string    `json:"connection"`
+	Local      string    `json:"local"`
+	Remote     string    `json:"remote"`
 	Outcome    string    `json:"outcome"`
 	Reason     string    `json:"reason"`
 	Time       time.Time `json:"time"`  // the first time

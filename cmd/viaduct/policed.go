@@ -13,8 +13,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/viaduct-project/viaduct/agent/policy"
+	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/exporter"
-	"github.com/viaduct-project/viaduct/internal/live"
 	"github.com/viaduct-project/viaduct/internal/policyfile"
 	"github.com/viaduct-project/viaduct/internal/reload"
 )
@@ -64,14 +64,14 @@ func (f policyFlag) keep(log *slog.Logger, use func(*policy.Policy) error) (*rel
 	return file, nil
 }
 
-// logAction writes a line for each action that was enforced.
-func logAction(log *slog.Logger) func(live.Action) {
-	return func(a live.Action) {
+// logAction writes a line for each action that it is told of.
+func logAction(log *slog.Logger) func(report.Action) {
+	return func(a report.Action) {
 		level := slog.LevelInfo
 		if a.Outcome == "failed" {
 			level = slog.LevelError
 		}
-		log.Log(context.Background(), level, "Acted", "action", a.Action, "local", a.Local, "remote", a.Remote, "outcome", a.Outcome, "reason", a.Reason)
+		log.Log(context.Background(), level, "Acted", "action", a.Action, "mode", a.Mode, "local", a.Local, "remote", a.Remote, "outcome", a.Outcome, "reason", a.Reason)
 	}
 }
 

@@ -30,8 +30,10 @@ type wanted struct {
 	options act.Options
 }
 
-// step starts what the core asks for now, unless something is being done.
+// step starts what the core asks for now, unless something is being done, and
+// tells what became of what it asked for before.
 func (e *enforcer) step() {
+	e.tellNew()
 	if e.busy.Load() {
 		return
 	}
@@ -165,8 +167,17 @@ func (e *enforcer) tell(t *wanted, o agent.Outcome, reason string) {
 	e.w.mu.Lock()
 	e.w.core.Acted(&t.Wish, o, reason, e.w.probes.Now())
 	e.w.mu.Unlock()
-	if e.w.acted != nil {
-		e.w.acted(Action{Action: t.Action.String(), Local: t.Local, Remote: t.Remote, Outcome: o.String(), Reason: reason})
+}
+
+// tellNew hands on what the core says of actions since it did so before.
+func (e *enforcer) tellNew() {
+	e.w.mu.Lock()
+	fresh := e.w.core.Actions()
+	e.w.mu.Unlock()
+	for _, a := range fresh {
+		if e.w.acted != nil {
+			e.w.acted(a)
+		}
 	}
 }
 

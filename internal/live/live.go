@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -40,17 +39,9 @@ const (
 type Options struct {
 	Probes bpf.Options
 	Core   agent.Config
-	// Acted, if set, is told of each action that was enforced. It is called
-	// from a goroutine of its own.
-	Acted func(Action)
-}
-
-// Action is what was done to a connection, or not.
-type Action struct {
-	Action        string
-	Local, Remote netip.AddrPort
-	Outcome       string
-	Reason        string
+	// Acted, if set, is told by Run of each action that was done, and of those
+	// that were skipped, as in a dry run, or failed, once a connection.
+	Acted func(report.Action)
 }
 
 // Watch is a running observation of this host. Its methods may be called from
@@ -60,7 +51,7 @@ type Watch struct {
 	scans   scanner
 	scanned atomic.Bool
 	acts    enforcer
-	acted   func(Action)
+	acted   func(report.Action)
 	lag     barrier
 
 	mu   sync.Mutex // guards core
