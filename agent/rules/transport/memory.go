@@ -35,7 +35,7 @@ type place struct {
 func newMemory() *memory { return new(memory) }
 
 // recentLimit bounds each map of the memory.
-const recentLimit = 20_000
+const recentLimit = 100_000
 
 // recent is a map of what happened a moment ago. When it is full what is of no
 // use any more goes, and everything if that is not half of it.
