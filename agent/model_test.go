@@ -114,7 +114,7 @@ var faults = map[string]struct {
 	"KEEP-02": {all, []string{"KEEP-02"}, nil},
 	"KEEP-03": {all, []string{"KEEP-03"}, nil},
 	"KEEP-04": {all, []string{"KEEP-04"}, nil},
-	"KEEP-09": {streams, []string{"KEEP-09", "KA-07"}, nil},
+	"KEEP-09": {all, []string{"KEEP-09", "KA-07", "KEEP-07"}, nil},
 	"KEEP-11": {all, []string{"KEEP-11"}, []string{"KA-07"}},
 	"KEEP-14": {all, []string{"KEEP-14"}, nil},
 	"KEEP-15": {all, []string{"KEEP-15"}, nil},

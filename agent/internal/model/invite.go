@@ -67,7 +67,7 @@ func (p *party) inviteIn(c *call, keep int, challenge bool) {
 func (in *invitation) ring() {
 	w := in.link.w
 	forks := 1
-	if w.chance(10) && w.cfg.Fault != "KEEP-09" { // the agreements of a fork that never answers hide others
+	if w.chance(10) {
 		forks = 2 + w.rng.IntN(2)
 	}
 	in.alone = forks == 1

@@ -32,20 +32,32 @@ type quiet struct {
 	slack time.Duration // for the way
 }
 
-// quietOf returns the silence that the scene ends, or that lasts; ok is false
-// if nothing is owed, or it cannot be told.
+// quietOf returns the silence that the scene ends, or that lasts, by the
+// agreement that it breaks first: the tightest one may have just begun. Early
+// ones ask for nothing, as their fork may never answer. ok is false if nothing
+// is owed, or it cannot be told.
 func quietOf(x *rule.Scene, d event.Direction, e *end) (q quiet, ok bool) {
 	c := x.Conn
-	a := c.Neg.Tightest(d, x.Now)
-	if a == nil { // a BYE has ended it at this moment
-		if p := c.Neg.Past(d, x.Now); p.Why == negotiate.Ended && p.At == x.Now {
-			a = p.Agreement
-		}
-	}
-	if a == nil || c.Incomplete || a.Early() {
+	if c.Incomplete {
 		return q, false
 	}
-	q = quiet{a: a, last: a.Kept, every: streamBound}
+	for a := range c.Neg.Live(d, x.Now) {
+		if (a.Renewing == 0 || a.Renewing == x.Now) && !a.Elsewhere && !a.Early() {
+			if one := quietBy(x, d, a); q.a == nil || one.due() < q.due() {
+				q = one
+			}
+		}
+	}
+	if p := c.Neg.Past(d, x.Now); q.a == nil && p.Why == negotiate.Ended && p.At == x.Now && !p.Early() {
+		q = quietBy(x, d, p.Agreement) // a BYE has ended it at this moment
+	}
+	return q, q.a != nil && !gaveUp(c, d, e, &q, x.Now)
+}
+
+// quietBy is the silence as one agreement has it.
+func quietBy(x *rule.Scene, d event.Direction, a *negotiate.Agreement) quiet {
+	c := x.Conn
+	q := quiet{a: a, last: a.Kept, every: streamBound}
 	if q.last == x.Now {
 		q.last = a.Before
 	}
@@ -65,8 +77,11 @@ func quietOf(x *rule.Scene, d event.Direction, e *end) (q quiet, ok bool) {
 	if d == event.In && !c.Stream() {
 		q.slack += lostCopies
 	}
-	return q, !gaveUp(c, d, e, &q, x.Now)
+	return q
 }
+
+// due is when the silence is too long.
+func (q *quiet) due() event.Time { return q.from.Add(q.every + q.slack) }
 
 // gaveUp says whether the sender had to stop: its keep-alives get no answer.
 func gaveUp(c *fact.Conn, d event.Direction, e *end, q *quiet, now event.Time) bool {
@@ -163,7 +178,7 @@ func next(x *rule.Scene, d event.Direction, e *end) (at event.Time) {
 		}
 	}
 	if alone(x.Conn, d) {
-		look(q.from.Add(q.every + q.slack))
+		look(q.due())
 		look(q.from.Add(2*q.every + q.slack))
 		if e.spoken > q.from {
 			look(e.spoken.Add(q.every + q.slack))
