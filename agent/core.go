@@ -23,6 +23,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/agent/rules"
+	"github.com/viaduct-project/viaduct/agent/saved"
 	"github.com/viaduct-project/viaduct/agent/stream"
 	"github.com/viaduct-project/viaduct/agent/transaction"
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -63,6 +64,9 @@ type Core struct {
 	rules     *rule.Engine
 	scene     rule.Scene // of the moment
 	acts      acts
+
+	resume  map[flowKey]*saved.Connection // left by an earlier agent, no event was about it so far
+	resumed event.Time                    // when it was restored
 
 	budget  stream.Budget
 	framing [2]sipparse.FramerOptions // known start, unknown start

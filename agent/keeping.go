@@ -3,10 +3,11 @@
 package agent
 
 import (
-	"hash/maphash"
 	"time"
 
+	"github.com/viaduct-project/viaduct/agent/dialog"
 	"github.com/viaduct-project/viaduct/agent/fact"
+	"github.com/viaduct-project/viaduct/agent/lasting"
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/agent/negotiate"
 	"github.com/viaduct-project/viaduct/agent/registration"
@@ -37,8 +38,7 @@ func (c *Core) keepAsked(conn *connection, d event.Direction, t event.Time, m *m
 	case len(m.ToTag) == 0 || c.agreements.Len() == 0:
 		return
 	}
-	id, ok := dialogOf(d, m)
-	if key := uint64(id); ok && c.agreements.Has(key) {
+	if key := agreedIn(d, m); c.agreements.Has(key) {
 		stands := c.agreements.Follow(key, d, c.negotiating(conn, t), neighbour(&conn.Conn, d), t)
 		if tx != nil {
 			tx.Offer.Repeats = stands && tx.Offer.KeepSeen
@@ -56,8 +56,7 @@ func (c *Core) keepAnswered(d event.Direction, t event.Time, tx *transaction.Tra
 	if !o.KeepSeen && o.Binding == 0 && c.agreements.Len() == 0 {
 		return
 	}
-	id, ok := dialogOf(d, m)
-	key := uint64(id)
+	key := agreedIn(d, m)
 	if o.KeepSeen || o.Binding != 0 {
 		r := negotiate.Reply{
 			At: t, Dir: d, Offer: o, Msg: m, State: tx.Conn.Neg, To: neighbour(tx.Conn, d), Dialog: key, Tx: tx.Key.Hash | 1,
@@ -68,7 +67,7 @@ func (c *Core) keepAnswered(d event.Direction, t event.Time, tx *transaction.Tra
 		c.agreements.Answered(&r)
 	}
 	switch {
-	case !ok || !c.agreements.Has(key):
+	case !c.agreements.Has(key):
 	case o.InDialog && (m.Status == 481 || m.Status == 408): // RFC 3261 section 12.2.1.2
 		c.agreements.End(key, t)
 	case m.Method == sipparse.MethodSubscribe && m.Status/100 == 2 && m.Expires.Valid:
@@ -76,7 +75,14 @@ func (c *Core) keepAnswered(d event.Direction, t event.Time, tx *transaction.Tra
 	}
 }
 
-var registrationSeed = maphash.MakeSeed()
+// agreedIn is what the agreements know the dialog of m by, whose request went
+// in direction d; 0 if m belongs to none.
+func agreedIn(d event.Direction, m *message.Message) uint64 {
+	if d == event.Out {
+		return dialog.Lasting(m.CallID, m.FromTag, m.ToTag)
+	}
+	return dialog.Lasting(m.CallID, m.ToTag, m.FromTag)
+}
 
 // registrationKey says which registration a REGISTER refreshes, wherever it
 // goes. Call-ID alone is not enough: a user agent may use one for all its
@@ -88,7 +94,7 @@ func registrationKey(tx *transaction.Transaction) uint64 {
 	if len(b.Contacts) > 0 {
 		regID = 1 + uint64(b.Contacts[0].RegID.N)
 	}
-	return maphash.Comparable(registrationSeed, [5]uint64{b.Call, b.AOR, regID, uint64(b.Dir), uint64(tx.Asked.Vias)}) | 1
+	return lasting.Numbers(b.Call, b.AOR, regID, uint64(b.Dir), uint64(tx.Asked.Vias)) | 1
 }
 
 // registeredUntil is when the registration ends that the 2xx m confirms, or 0

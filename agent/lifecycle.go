@@ -48,6 +48,7 @@ func (c *Core) newConnection(e *event.Event) *connection {
 	}}
 	conn.tx.Conn, conn.dialogs.Conn = &conn.Conn, &conn.Conn
 	conn.setOwner(e)
+	c.take(conn, e)
 	conn.Peer = c.peers.Get(conn.Remote.Addr())
 	c.place(conn)
 	return conn

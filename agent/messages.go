@@ -223,7 +223,9 @@ func (c *Core) dialogEnded(conn *connection, d event.Direction, t event.Time, m 
 	if !ok {
 		return
 	}
-	c.agreements.End(uint64(id), t)
+	if c.agreements.Len() > 0 {
+		c.agreements.End(agreedIn(d, m), t)
+	}
 	ended := c.dialogs.End(id, t)
 	if ended == nil {
 		return

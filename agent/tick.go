@@ -45,6 +45,7 @@ func (c *Core) tick(now event.Time) {
 	c.expireHeld(now)
 	c.bound.Expire(now)
 	c.txs.Forget(now)
+	c.forget(now)
 	c.rules.Advance(now.Add(-timerSlack))
 }
 

@@ -141,7 +141,9 @@ func (c *Core) datagram(e *event.Event) {
 
 func (c *Core) newFlow(e *event.Event, key flowKey) *connection {
 	conn := c.newConnection(e)
-	conn.OpenedAt = e.Time
+	if conn.OpenedAt == 0 {
+		conn.OpenedAt = e.Time
+	}
 	defer c.judge(rule.Opened, conn, e.Time)
 	c.flows[key] = conn
 	if s := c.socketOf(e); s != nil {

@@ -9,6 +9,7 @@ import (
 	"hash/maphash"
 
 	"github.com/viaduct-project/viaduct/agent/fact"
+	"github.com/viaduct-project/viaduct/agent/lasting"
 	"github.com/viaduct-project/viaduct/agent/note"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
@@ -29,6 +30,15 @@ func Of(callID, localTag, remoteTag []byte) (ID, bool) {
 	}
 	tags := maphash.Bytes(seed, localTag)*31 + maphash.Bytes(seed, remoteTag)
 	return ID(maphash.Bytes(seed, callID)*31 + tags), true
+}
+
+// Lasting returns a number for the same that other processes come to as well,
+// 0 where there is no dialog.
+func Lasting(callID, localTag, remoteTag []byte) uint64 {
+	if len(callID) == 0 || len(localTag) == 0 || len(remoteTag) == 0 {
+		return 0
+	}
+	return lasting.Hash(callID, localTag, remoteTag) | 1
 }
 
 // Owner is a connection's end of the table.

@@ -61,6 +61,7 @@ type Agreement struct {
 	Uses      uint32            // requests of the dialog, by the same side, since Moved
 	Kept      event.Time        // newest keep-alive on the present connection, 0 if there was none
 	Before    event.Time        // the one before that
+	Resumed   event.Time        // when this process took it up from another one, 0 if it saw it made
 
 	key          uint64 // of the registration or dialog
 	to           Neighbour
@@ -88,8 +89,9 @@ func (a *Agreement) Stands(t event.Time) bool { return a.Until == 0 || a.Until >
 // Early says that the dialog may come to nothing yet.
 func (a *Agreement) Early() bool { return a.early != 0 }
 
-// Began is from when keep-alives are owed on the present connection.
-func (a *Agreement) Began() event.Time { return max(a.Since, a.Moved) }
+// Began is from when keep-alives are owed on the present connection and would
+// be seen.
+func (a *Agreement) Began() event.Time { return max(a.Since, a.Moved, a.Resumed) }
 
 // tighter says whether a asks for more frequent keep-alives than b.
 func (a *Agreement) tighter(b *Agreement) bool {

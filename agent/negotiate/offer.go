@@ -12,8 +12,7 @@
 package negotiate
 
 import (
-	"hash/maphash"
-
+	"github.com/viaduct-project/viaduct/agent/lasting"
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/sipparse"
 )
@@ -37,7 +36,7 @@ type Offer struct {
 	KeepBare    bool
 	KeepValued  bool       // keep=N in a request: an offer whose answer proves nothing
 	KeepLower   bool       // a Via below the topmost has keep with a value
-	Agreed      *Agreement // that another transaction had made for the dialog when this one was answered with a value
+	Agreed      *Agreement `json:"-"` // that another transaction had made for the dialog when this one was answered with a value
 	Repeats     bool       // keep for a dialog for which it is agreed, RFC 6223 section 4.3
 	Alias       bool
 	Port        uint16 // of the sent-by, 0 if it names none
@@ -54,10 +53,8 @@ type Offer struct {
 	TimeoutSecs uint32
 }
 
-var callSeed = maphash.MakeSeed()
-
-// CallOf maps a Call-ID to the number that stands for it within this process.
-func CallOf(id []byte) uint64 { return maphash.Bytes(callSeed, id) }
+// CallOf maps a Call-ID to the number that stands for it.
+func CallOf(id []byte) uint64 { return lasting.Hash(id) }
 
 // Read returns the offer that the request m makes on this hop. ACK and CANCEL
 // repeat the INVITE's topmost Via (RFC 3261 sections 9.1 and 17.1.1.3), so

@@ -106,7 +106,7 @@ func (s *State) Beats(d event.Direction, t event.Time) (b Beats) {
 	if o.By != d || !o.Direct || o.At == 0 || o.over(t) {
 		return b
 	}
-	b.Required, b.Path, b.Since, b.At = o.Agreed && !o.ByPath, o.ByPath, o.Since, o.At
+	b.Required, b.Path, b.Since, b.At = o.Agreed && !o.ByPath, o.ByPath, max(o.Since, s.Resumed), o.At
 	if o.FlowTimer.Valid {
 		b.Timer = o.FlowTimer.N
 	}

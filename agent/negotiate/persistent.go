@@ -35,7 +35,7 @@ type Persistent struct {
 	Countered  bool // a 4xx came with Min-Persistence
 	Declined   bool // a 420 named the option tag in Unsupported
 	Confirmed  bool // a 2xx to Require: persistence, or to the request after a counter
-	retry      bool // the offer was turned down in a way that asks for another try
+	Retry      bool // the offer was turned down in a way that asks for another try
 
 	Later   message.Label // first request that used the connection after Ended
 	LaterAt event.Time    // 0 if there was none
@@ -59,16 +59,16 @@ func (p *Persistent) offered(d event.Direction, t event.Time, o *Offer) {
 	if p.By == 0 || p.By == d {
 		p.Newest, p.HasTimeout, p.Timeout = t, o.HasTimeout, o.TimeoutSecs
 	}
-	if p.By != 0 && (p.LaterAt != 0 || p.By != d || !p.retry) {
+	if p.By != 0 && (p.LaterAt != 0 || p.By != d || !p.Retry) {
 		return
 	}
-	p.By, p.Offer, p.At, p.Ended, p.retry = d, *o, t, 0, false
+	p.By, p.Offer, p.At, p.Ended, p.Retry = d, *o, t, 0, false
 }
 
 // used: a challenged or countered request that is tried again belongs to the
 // offer, it is not a later use.
 func (p *Persistent) used(t event.Time, l message.Label, call uint64) {
-	if p.Ended == 0 || p.LaterAt != 0 || p.retry && call == p.Offer.Call {
+	if p.Ended == 0 || p.LaterAt != 0 || p.Retry && call == p.Offer.Call {
 		return
 	}
 	p.Later, p.LaterAt = l, t
@@ -84,12 +84,12 @@ func (p *Persistent) answered(d event.Direction, t event.Time, o *Offer, m *mess
 		// RFC 3261 section 8.2.2.3: who does not know a required tag says 420.
 		p.Confirmed = p.Offer.Required || p.Offer.ProxyReq || p.Countered
 	case m.Status/100 == 4 && m.MinPersistence.Valid:
-		p.Countered, p.Min, p.retry = true, m.MinPersistence.N, true
+		p.Countered, p.Min, p.Retry = true, m.MinPersistence.N, true
 		p.HasRefused, p.Refused = p.Offer.HasTimeout, p.Offer.TimeoutSecs
 	case m.Status == 420 && m.Unsupported&message.Persistence != 0:
 		p.Declined = true
 	case m.Status == 401 || m.Status == 407:
-		p.retry = true
+		p.Retry = true
 	}
 }
 
@@ -118,7 +118,7 @@ func (p *Persistent) Outcome(end event.Time, closedByOther bool) Outcome {
 		return Declined
 	case p.Countered && !p.Confirmed:
 		return Countered
-	case p.Ended != 0 && !p.retry && end.Sub(p.Ended) > Linger:
+	case p.Ended != 0 && !p.Retry && end.Sub(p.Ended) > Linger:
 		return Honoured
 	case closedByOther && p.Ended != 0:
 		return Declined

@@ -23,6 +23,7 @@ type State struct {
 	Alias      Alias
 	Persistent Persistent
 	Outbound   Outbound
+	Resumed    event.Time // when this process took it up from another one, 0 if it saw all of it
 }
 
 func index(d event.Direction) int { return int(d - event.In) }

@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"net/netip"
 
+	"github.com/viaduct-project/viaduct/agent/lasting"
 	"github.com/viaduct-project/viaduct/sipparse"
 )
 
@@ -36,30 +37,30 @@ func ValidRegID(n sipparse.NumParam) bool { return n.Valid && n.N != 0 }
 func URIOf(u *sipparse.URIParts) uint64 {
 	var h maphash.Hash
 	h.SetSeed(seed)
-	address(&h, u)
+	var room [128]byte
+	h.Write(address(room[:0], u))
 	h.Write(u.URIParams)
 	return h.Sum64()
 }
 
-// AOROf maps the URI of an address-of-record: parameters do not count.
+// AOROf maps the URI of an address-of-record: parameters do not count. Every
+// process comes to the same number.
 func AOROf(u *sipparse.URIParts) uint64 {
-	var h maphash.Hash
-	h.SetSeed(seed)
-	address(&h, u)
-	return h.Sum64()
+	var room [128]byte
+	return lasting.Hash(address(room[:0], u))
 }
 
-func address(h *maphash.Hash, u *sipparse.URIParts) {
-	h.Write(u.User)
-	h.WriteByte('@')
+// address appends user, host in lower case, and port.
+func address(to []byte, u *sipparse.URIParts) []byte {
+	to = append(to, u.User...)
+	to = append(to, '@')
 	for _, c := range u.Host {
 		if 'A' <= c && c <= 'Z' {
 			c += 'a' - 'A'
 		}
-		h.WriteByte(c)
+		to = append(to, c)
 	}
-	h.WriteByte(byte(u.Port >> 8))
-	h.WriteByte(byte(u.Port))
+	return append(to, byte(u.Port>>8), byte(u.Port))
 }
 
 // read takes a into c, all of whose fields it sets.

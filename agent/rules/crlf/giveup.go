@@ -40,6 +40,9 @@ func tooEarly(x *rule.Scene) {
 		last = max(last, c.Alive.Sent(client).Last)
 	}
 	const haste, habit = 10 * time.Second, 3
+	if last <= c.Neg.Resumed {
+		return // there may have been a later one that nobody saw
+	}
 	idle := c.EndedAt.Sub(last)
 	if idle < haste || idle > time.Duration(b.Timer)*time.Second {
 		return

@@ -95,7 +95,10 @@ func watchBeat(x *rule.Scene) {
 	}
 	n := note.Of[ends](x.Conn.Notes, note.Keep)
 	if n == nil {
-		return // a keep-alive begins no agreement
+		if x.Conn.Neg.Resumed == 0 || !x.Conn.Neg.Keeping() {
+			return // a keep-alive begins no agreement
+		}
+		n = note.On[ends](&x.Conn.Notes, note.Keep)
 	}
 	e := &n[index(x.Dir)]
 	if x.Beat.Kind == keepalive.StunResponse {
