@@ -28,7 +28,8 @@ import (
 type agentCommand struct {
 	probeFlags
 	policyFlag
-	Web struct {
+	StateDir string `help:"Where to keep what was agreed on the open connections, in state.json, for the next start; nowhere if not given." placeholder:"DIR" type:"path"`
+	Web      struct {
 		ListenAddress string `help:"Where to serve /metrics, /-/healthy and /-/ready; ${default} if not given." default:"127.0.0.1:19060" placeholder:"HOST:PORT"`
 		ConfigFile    string `name:"config.file" help:"TLS and authentication for it, in the format of Prometheus' exporters." placeholder:"FILE"`
 	} `embed:"" prefix:"web."`
@@ -77,7 +78,13 @@ func (c *agentCommand) watch(env *environment, probes bpf.Options) (err error) {
 		return err
 	}
 	probes.Ports = c.ports(force.policy)
-	w, err := live.Start(live.Options{Probes: probes, Core: agent.Config{Policy: force.policy}, Acted: logAction(log)})
+	state, err := openState(c.StateDir, log)
+	if err != nil {
+		return err
+	}
+	w, err := live.Start(live.Options{
+		Probes: probes, Core: agent.Config{Policy: force.policy}, Restore: state.earlier(), Acted: logAction(log),
+	})
 	if err != nil {
 		return err
 	}
@@ -87,10 +94,15 @@ func (c *agentCommand) watch(env *environment, probes bpf.Options) (err error) {
 	log.Info("Attached")
 	defer func() {
 		seen := w.Totals()
-		err = errors.Join(err, force.limiter.Close(), w.Close())
+		err = errors.Join(err, state.save(w.Save), force.limiter.Close(), w.Close())
 		log.Info("Detached", "connections", seen.Connections, "messages", seen.Messages, "lost", seen.Lost)
 	}()
-	return c.serve(env.ctx, log, listener, &force, there, file)
+	ctx, cancel := context.WithCancel(env.ctx)
+	kept := state.keep(ctx, w.Save)
+	err = c.serve(env.ctx, log, listener, &force, there, file)
+	cancel()
+	<-kept
+	return err
 }
 
 // serve reads and answers until ctx is done or one of both fails.

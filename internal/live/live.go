@@ -18,6 +18,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/metrics"
 	"github.com/viaduct-project/viaduct/agent/policy"
 	"github.com/viaduct-project/viaduct/agent/report"
+	"github.com/viaduct-project/viaduct/agent/saved"
 	"github.com/viaduct-project/viaduct/bpf"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
@@ -39,6 +40,9 @@ const (
 type Options struct {
 	Probes bpf.Options
 	Core   agent.Config
+	// Restore, if set, is what an earlier agent has saved since the host was
+	// started. The core keeps it.
+	Restore *saved.State
 	// Acted, if set, is told by Run of each action that was done, and of those
 	// that were skipped, as in a dry run, or failed, once a connection.
 	Acted func(report.Action)
@@ -68,6 +72,9 @@ func Start(o Options) (*Watch, error) {
 	o.Core.Source = "live"
 	o.Core.Started = probes.Now()
 	w := &Watch{probes: probes, core: agent.New(o.Core), acted: o.Acted}
+	if o.Restore != nil {
+		w.core.Restore(o.Restore, o.Core.Started)
+	}
 	w.acts.w = w
 	w.scans = newScanner(w)
 	return w, nil
