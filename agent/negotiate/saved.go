@@ -38,14 +38,15 @@ type SavedPast struct {
 // otherTx stands for a transaction that this process knows nothing of.
 const otherTx = ^uint64(0)
 
-// Save returns a copy of s that shares nothing with it.
+// Save returns a copy of s that shares nothing with it, with its newest
+// MaxSavedAgreements agreements.
 func (s *State) Save() *Saved {
 	saved := &Saved{Keep: s.keep, Alias: s.Alias, Persistent: s.Persistent, Outbound: s.Outbound}
 	for i := range saved.Keep {
 		saved.Keep[i].call = 0
 	}
 	saved.Persistent.Offer.Agreed = nil
-	for a := s.agreements; a != nil; a = a.next {
+	for a := s.agreements; a != nil && len(saved.Agreements) < MaxSavedAgreements; a = a.next {
 		saved.Agreements = append(saved.Agreements, a.save())
 	}
 	slices.Reverse(saved.Agreements)
@@ -95,7 +96,7 @@ func (tb *Agreements) Restore(saved *Saved, now event.Time) *State {
 	return s
 }
 
-// MaxSavedAgreements is how many agreements of one connection can be restored.
+// MaxSavedAgreements is how many agreements of one connection are saved.
 const MaxSavedAgreements = 10_000
 
 // Valid says whether s can have been made by Save.

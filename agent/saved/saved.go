@@ -29,7 +29,7 @@ const (
 	// something is negotiated go before others.
 	MaxConnections = 50_000
 	// MaxBytes is the longest file that is read or written.
-	MaxBytes = 64 << 20
+	MaxBytes = 128 << 20
 )
 
 // State is that of one agent. It does not say when it was saved, so that it
