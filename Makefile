@@ -5,7 +5,7 @@ GOFLAGS_BUILD = -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 # A static binary: it runs in any container and any distribution.
 export CGO_ENABLED ?= 0
 
-.PHONY: help build demo test check setup generate check-generated lint test-go test-bench-module fuzz fuzz-long test-kernels interop bench bench-sipparse install clean
+.PHONY: help build demo test check setup generate check-generated lint test-go test-bench-module fuzz fuzz-long churn test-kernels interop bench bench-sipparse install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -35,6 +35,7 @@ lint: ## gofmt, vet, staticcheck
 	go vet ./...
 	go vet -tags kernels ./internal/kernels/...
 	go vet -tags interop ./internal/interop
+	go vet -tags churn ./internal/livetest
 	go tool staticcheck ./...
 
 # One package at a time: several load probes and make traffic on the same host.
@@ -52,6 +53,10 @@ fuzz: ## every fuzz target, a minute in all
 
 fuzz-long: ## the parser's fuzz targets for an hour
 	scripts/fuzz-sipparse.sh 3600
+
+CHURN ?= 10m
+churn: ## 2,000 connections for ten minutes (CHURN=3m for less) under a policy that closes them (root, 8192 open files)
+	go test -count=1 -tags churn -run 'TestChurn$$' -v -timeout 30m ./internal/livetest -churn $(CHURN)
 
 test-kernels: ## boot other kernels under qemu, load everything, play calls
 	scripts/kernels.sh

@@ -76,7 +76,7 @@ func (c *Core) Wishes(now event.Time) []rule.Wish {
 }
 
 // Still says whether w may be done now, or why not: nothing is closed with a
-// transaction pending, or within 64*T1 of the last message.
+// transaction pending, within 64*T1 of the last message, or while one is under way.
 func (c *Core) Still(w *rule.Wish, now event.Time) error {
 	conn := c.known(w.Conn)
 	switch {
@@ -90,6 +90,8 @@ func (c *Core) Still(w *rule.Wish, now event.Time) error {
 		return errors.New("a transaction is pending")
 	case conn.LastMessage() != 0 && now.Sub(conn.LastMessage()) < rest:
 		return fmt.Errorf("a message went %s ago, less than 64*T1", now.Sub(conn.LastMessage()).Round(time.Second))
+	case conn.inMessage() && conn.silence(now) < rest:
+		return errors.New("a message is under way")
 	case w.Idle > 0 && conn.silence(now) < w.Idle:
 		return errors.New("the connection is in use again")
 	}

@@ -104,6 +104,9 @@ func TestStill(t *testing.T) {
 			exchange(conn, event.In, script.Msg{Method: "OPTIONS", Branch: "late", CSeq: 2})
 			s.Wait(5 * time.Second)
 		}, "a message went 5s ago, less than 64*T1"},
+		{"half a message came", func(s *script.Script, conn *script.Conn, _ *Core) {
+			conn.In("OPTIONS sip:a@example.com SIP/2.0\r\nVia: ")
+		}, "a message is under way"},
 		{"a keep-alive came", func(s *script.Script, conn *script.Conn, _ *Core) { conn.In("\r\n\r\n") }, "the connection is in use again"},
 		{"the peer closed", func(s *script.Script, conn *script.Conn, _ *Core) { conn.FIN(event.In) }, "the connection has ended"},
 		{"the policy changed", func(_ *script.Script, _ *script.Conn, c *Core) { c.SetPolicy(strict(policy.DryRun)) }, "the policy is another one now"},
@@ -182,5 +185,32 @@ func TestProtect(t *testing.T) {
 			t.Fatalf("to do again too soon: %+v", due)
 		}
 		drive(c, s, 12*time.Second)
+	}
+}
+
+// TestSurplusIsClosed: one persistent connection too many goes 64*T1 after its
+// last message, not later, and again as long as it stands.
+func TestSurplusIsClosed(t *testing.T) {
+	p := strict(policy.Enforce)
+	p.Fallback.Ephemeral = policy.Ephemeral{}
+	p.Fallback.Persistent.MaxConnections = 1
+	offer := script.Msg{Method: "OPTIONS", Params: ";persistent", More: "Supported: persistence\r\n"}
+	s := script.New()
+	exchange(s.TCP(event.Remote, here, "198.51.100.7:40001").Open(), event.In, offer)
+	surplus := s.TCP(event.Remote, here, "198.51.100.7:40002").Open()
+	exchange(surplus, event.In, offer)
+	s.Wait(5 * time.Second)
+	exchange(surplus, event.In, offer)
+	c := New(Config{Started: script.Start, Policy: p})
+	drive(c, s, rest-2*time.Second)
+	if due := c.Wishes(s.Now); len(due) != 0 {
+		t.Fatalf("to do too soon: %+v", due)
+	}
+	for range 2 {
+		drive(c, s, 4*time.Second)
+		if due := c.Wishes(s.Now); len(due) != 1 || due[0].Conn.Socket != surplus.Socket || c.Still(&due[0], s.Now) != nil {
+			t.Fatalf("to do: %+v", due)
+		}
+		drive(c, s, rest-2*time.Second)
 	}
 }

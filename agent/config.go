@@ -27,7 +27,8 @@ type Config struct {
 	MaxHeldBytes    int // out-of-order bytes of all streams: 64 MiB
 	MaxMessage      int // longest message head: 64 KiB
 
-	FlowTimeout time.Duration // silence that ends a UDP flow: 5 minutes
+	FlowTimeout    time.Duration // silence that ends a UDP flow: 5 minutes
+	CheckProtected time.Duration // how often protected connections are looked at: 1 minute
 
 	Profile rule.Profile
 	Policy  *policy.Policy // nil: one peer, other, that is observed
@@ -73,6 +74,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.FlowTimeout <= 0 {
 		c.FlowTimeout = 5 * time.Minute
+	}
+	if c.CheckProtected <= 0 {
+		c.CheckProtected = time.Minute
 	}
 	return c
 }

@@ -118,6 +118,11 @@ func (conn *connection) silence(t event.Time) time.Duration {
 	return max(0, t.Sub(last))
 }
 
+// inMessage says whether a message has begun in either direction, and not ended.
+func (conn *connection) inMessage() bool {
+	return conn.streams != nil && (conn.streams[0].framer.InMessage() || conn.streams[1].framer.InMessage())
+}
+
 func (conn *connection) setOwner(e *event.Event) {
 	if e.Owner.PID != 0 {
 		conn.Owner = e.Owner

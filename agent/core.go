@@ -105,6 +105,7 @@ func New(cfg Config) *Core {
 	c.rules = rule.NewEngine(&rule.World{
 		Txs: c.txs, Dialogs: c.dialogs, Bindings: c.bound, Outgoing: c.outgoing, Listeners: c.listeners,
 		Ends: c.ends, Reverse: c.reverse, Expected: c.expectedOf, Profile: cfg.Profile,
+		CheckProtected: cfg.CheckProtected,
 	}, rules.Catalogue(), cfg.MaxFindings)
 	c.rules.Settle = c.settleFor
 	options := sipparse.FramerOptions{MaxMessage: cfg.MaxMessage, DropBody: true}

@@ -3,6 +3,8 @@
 package rule
 
 import (
+	"time"
+
 	"github.com/viaduct-project/viaduct/agent/class"
 	"github.com/viaduct-project/viaduct/agent/dialog"
 	"github.com/viaduct-project/viaduct/agent/fact"
@@ -28,7 +30,10 @@ type World struct {
 	// what its neighbours negotiated.
 	Expected func(*fact.Conn, event.Time) class.Class
 	Profile  Profile
-	LostAt   event.Time // when the source last said that it had lost something, 0 if it never did
+	// CheckProtected is how often a protected connection is looked at: the
+	// application may undo what was set.
+	CheckProtected time.Duration
+	LostAt         event.Time // when the source last said that it had lost something, 0 if it never did
 }
 
 // Profile adapts the rules to a site. The zero value judges by the documents.

@@ -181,12 +181,14 @@ func (e *enforcer) tellNew() {
 	}
 }
 
-// release waits for what is being done and lets go of the hands.
+// release waits for what is being done, tells of it, and lets go of the hands.
 func (e *enforcer) release() {
 	if e.done != nil {
 		<-e.done
 	}
+	e.tellNew()
 	if e.hands != nil {
 		e.hands.Release()
+		e.hands = nil
 	}
 }

@@ -43,8 +43,9 @@ type Options struct {
 	// Restore, if set, is what an earlier agent has saved since the host was
 	// started. The core keeps it.
 	Restore *saved.State
-	// Acted, if set, is told by Run of each action that was done, and of those
-	// that were skipped, as in a dry run, or failed, once a connection.
+	// Acted, if set, is told by Run, and at last by Close, of each action that
+	// was done, and of those that were skipped, as in a dry run, or failed, once
+	// a connection.
 	Acted func(report.Action)
 }
 

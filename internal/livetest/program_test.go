@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -151,6 +152,11 @@ func obey(c *net.TCPConn, order string) string {
 	fmt.Sscan(order, &verb, &n)
 	var err error
 	switch {
+	case verb == "say": // a Go string
+		var text string
+		if text, err = strconv.Unquote(strings.TrimPrefix(order, "say ")); err == nil {
+			_, err = c.Write([]byte(text))
+		}
 	case verb == "read" && n == 0:
 		return readToEnd(c)
 	case verb == "read":
@@ -193,18 +199,22 @@ func optionsOf(c *net.TCPConn) string {
 	if err != nil {
 		return err.Error()
 	}
+	said := ""
+	raw.Control(func(fd uintptr) { said = optionsOfDescriptor(int(fd)) })
+	return said
+}
+
+func optionsOfDescriptor(fd int) string {
 	var values []string
-	raw.Control(func(fd uintptr) {
-		for _, o := range [][2]int{{unix.SOL_SOCKET, unix.SO_KEEPALIVE}, {unix.IPPROTO_TCP, unix.TCP_KEEPIDLE},
-			{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL}, {unix.IPPROTO_TCP, unix.TCP_KEEPCNT}, {unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT}} {
-			v, err := unix.GetsockoptInt(int(fd), o[0], o[1])
-			if err != nil {
-				values = append(values, err.Error())
-			} else {
-				values = append(values, fmt.Sprint(v))
-			}
+	for _, o := range [][2]int{{unix.SOL_SOCKET, unix.SO_KEEPALIVE}, {unix.IPPROTO_TCP, unix.TCP_KEEPIDLE},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL}, {unix.IPPROTO_TCP, unix.TCP_KEEPCNT}, {unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT}} {
+		v, err := unix.GetsockoptInt(fd, o[0], o[1])
+		if err != nil {
+			values = append(values, err.Error())
+		} else {
+			values = append(values, fmt.Sprint(v))
 		}
-	})
+	}
 	return strings.Join(values, " ")
 }
 

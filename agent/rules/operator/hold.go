@@ -11,6 +11,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/policy"
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/agent/transaction"
+	"github.com/viaduct-project/viaduct/internal/event"
 )
 
 var holding = []rule.Rule{
@@ -80,24 +81,27 @@ func tooMany(x *rule.Scene) {
 	}
 	why := fmt.Sprintf("%d persistent connections with %s, policy row %s: max_connections %d", n, x.Conn.Remote.Addr(), x.Conn.Row.Name, limit)
 	x.Raise(x.Conn.Initiator, "%s", why)
-	surplus(x, why)
+	surplus(x, x.Now.Add(rest), why)
 }
 
 // surplus asks for the close of a connection that is too much, once it is at
-// rest.
-func surplus(x *rule.Scene, why string) {
+// rest, and again as long as it stands.
+func surplus(x *rule.Scene, at event.Time, why string) {
 	if x.Conn.Row.Ephemeral.Close == policy.Never || x.Conn.Row.Enforce == policy.Observe {
 		return
 	}
-	x.After(rest, func(x *rule.Scene) {
-		switch {
-		case !x.Conn.Open():
-		case x.Now.Sub(x.Conn.LastMessage()) < rest || pending(x):
-			surplus(x, why)
-		default:
-			x.Wish(rule.Wish{Action: rule.Close, Hard: x.Conn.Row.Ephemeral.Close == policy.Hard, Reason: why})
-			surplus(x, why)
+	x.At(at, func(x *rule.Scene) {
+		if !x.Conn.Open() {
+			return
 		}
+		if due := x.Conn.LastMessage().Add(rest); due > x.Now {
+			surplus(x, due, why)
+			return
+		}
+		if !pending(x) {
+			x.Wish(rule.Wish{Action: rule.Close, Hard: x.Conn.Row.Ephemeral.Close == policy.Hard, Reason: why})
+		}
+		surplus(x, x.Now.Add(rest), why)
 	})
 }
 
@@ -143,5 +147,5 @@ func unwanted(x *rule.Scene) {
 	}
 	why = fmt.Sprintf("%s offers persistent; policy row %s: %s", x.Msg.Label(), row.Name, why)
 	x.Raise(x.Writer(), "%s", why)
-	surplus(x, why)
+	surplus(x, x.Now.Add(rest), why)
 }

@@ -3,16 +3,10 @@
 package operator
 
 import (
-	"time"
-
 	"github.com/viaduct-project/viaduct/agent/class"
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/agent/transaction"
 )
-
-// look is how often a protected connection is looked at: the application may
-// undo what was set.
-const look = time.Minute
 
 // placed looks at a connection whose row is known, or another one than before.
 func placed(x *rule.Scene) { protect(x) }
@@ -38,7 +32,7 @@ func protect(x *rule.Scene) {
 	}
 	w.protected = true
 	x.Wish(rule.Wish{Action: rule.Protect, Reason: "persistent, policy row " + x.Conn.Row.Name})
-	x.After(look, func(x *rule.Scene) {
+	x.After(x.CheckProtected, func(x *rule.Scene) {
 		noted(x).protected = false
 		protect(x)
 	})
