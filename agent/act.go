@@ -10,6 +10,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/policy"
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/agent/rule"
+	"github.com/viaduct-project/viaduct/agent/transaction"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
 
@@ -88,6 +89,8 @@ func (c *Core) Still(w *rule.Wish, now event.Time) error {
 		return nil
 	case conn.tx.Pending(now) > 0:
 		return errors.New("a transaction is pending")
+	case conn.MidLife && now.Sub(conn.First) < transaction.InviteTimeout:
+		return errors.New("the connection is older than the observation: what is pending on it is not known yet")
 	case conn.LastMessage() != 0 && now.Sub(conn.LastMessage()) < rest:
 		return fmt.Errorf("a message went %s ago, less than 64*T1", now.Sub(conn.LastMessage()).Round(time.Second))
 	case conn.inMessage() && conn.silence(now) < rest:

@@ -214,3 +214,20 @@ func TestSurplusIsClosed(t *testing.T) {
 		drive(c, s, rest-2*time.Second)
 	}
 }
+
+// TestOlderWaits: what was asked before the observation began may still be
+// pending, an INVITE for minutes.
+func TestOlderWaits(t *testing.T) {
+	s := script.New()
+	conn := s.TCP(event.Remote, here, "198.51.100.7:40001").MidLife()
+	conn.In("\r\n\r\n")
+	c := New(Config{Started: script.Start, Policy: strict(policy.Enforce)})
+	drive(c, s, 200*time.Second)
+	if due := c.Wishes(s.Now); len(due) != 0 {
+		t.Fatalf("after %v: %+v", s.Now.Sub(script.Start), due)
+	}
+	drive(c, s, 100*time.Second)
+	if due := c.Wishes(s.Now); len(due) != 1 {
+		t.Fatalf("after %v: %+v", s.Now.Sub(script.Start), due)
+	}
+}
