@@ -34,7 +34,7 @@ func (p *party) path() *link {
 		}
 		return w.flow
 	}
-	if shared := p.peer.link; p.peer.reg.shares() && shared != nil && shared.open {
+	if shared := p.peer.link; !p.own && p.peer.reg.shares() && shared != nil && shared.open {
 		return shared
 	}
 	if p.link == nil || !p.link.open {

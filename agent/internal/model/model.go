@@ -54,6 +54,7 @@ type party struct {
 	link *link           // that it opened, if that is open
 	peer *party
 	reg  *registration // where it is the client
+	own  bool          // what it asks now goes over its own connection
 	port uint16        // last local port used
 }
 

@@ -56,7 +56,9 @@ func (p *party) refresh(r *registration, challenge bool) {
 	if r.live { // the flow that made the binding also refreshes it
 		p.link = r.link
 	}
+	p.own = true // a binding is of the flow that it was made over
 	req := p.ask(r.call, "REGISTER", lines...)
+	p.own = false
 	req.to = ""
 	r.link = req.link
 	if r.keep {
