@@ -108,7 +108,7 @@ var faults = map[string]struct {
 	finds, also []string
 }{
 	"AL-22":   {all, []string{"AL-22"}, nil},
-	"KA-04":   {streams, []string{"KA-04", "KA-03", "KEEP-31"}, []string{"KA-02"}},
+	"KA-04":   {streams, []string{"KA-04", "KA-03", "KEEP-31"}, []string{"KA-02", "KA-08"}},
 	"KA-05":   {datagrams, []string{"KA-05"}, nil},
 	"KEEP-01": {all, []string{"KEEP-01"}, nil},
 	"KEEP-02": {all, []string{"KEEP-02"}, nil},
