@@ -9,13 +9,9 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
-	"strings"
-	"time"
 
 	"github.com/prometheus/common/promslog"
 	build "github.com/prometheus/common/version"
-	"github.com/prometheus/exporter-toolkit/web"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/viaduct-project/viaduct/agent"
@@ -23,6 +19,7 @@ import (
 	"github.com/viaduct-project/viaduct/exporter"
 	"github.com/viaduct-project/viaduct/internal/live"
 	"github.com/viaduct-project/viaduct/internal/reload"
+	"github.com/viaduct-project/viaduct/internal/web"
 )
 
 type agentCommand struct {
@@ -30,20 +27,14 @@ type agentCommand struct {
 	policyFlag
 	StateDir string `help:"Where to keep what was agreed on the open connections, in state.json, for the next start; nowhere if not given." placeholder:"DIR" type:"path"`
 	Web      struct {
-		ListenAddress string `help:"Where to serve /metrics, /-/healthy and /-/ready; ${default} if not given." default:"127.0.0.1:19060" placeholder:"HOST:PORT"`
-		ConfigFile    string `name:"config.file" help:"TLS and authentication for it, in the format of Prometheus' exporters." placeholder:"FILE"`
+		ListenAddress []string `help:"Where to serve HTTP, repeatable; ${default} if not given. Only /metrics, /-/healthy and /-/ready answer to other hosts." default:"127.0.0.1:19060" sep:"none" placeholder:"HOST:PORT"`
+		ConfigFile    string   `name:"config.file" help:"TLS and authentication for it, in the format of Prometheus' exporters." placeholder:"FILE"`
 	} `embed:"" prefix:"web."`
 	Log struct {
 		Level  string `help:"Least severity that is logged: ${enum}." enum:"debug,info,warn,error" default:"info"`
 		Format string `help:"Format of the log: ${enum}." enum:"logfmt,json" default:"logfmt"`
 	} `embed:"" prefix:"log."`
 }
-
-const (
-	// headerWait and shutdownWait bound what a slow client can hold up.
-	headerWait   = 10 * time.Second
-	shutdownWait = 5 * time.Second
-)
 
 func (c *agentCommand) Run(env *environment) error {
 	probes, err := c.options()
@@ -60,14 +51,13 @@ func (c *agentCommand) watch(env *environment, probes bpf.Options) (err error) {
 		return err
 	}
 	if err := web.Validate(c.Web.ConfigFile); err != nil {
-		why := strings.Join(strings.Fields(err.Error()), " ") // of YAML it has several lines
-		return fmt.Errorf("--web.config.file %s: %s", c.Web.ConfigFile, why)
+		return fmt.Errorf("--web.config.file %s: %w", c.Web.ConfigFile, err)
 	}
-	listener, err := net.Listen("tcp", c.Web.ListenAddress)
+	listeners, err := web.Listen(c.Web.ListenAddress)
 	if err != nil {
-		return fmt.Errorf("serve metrics: %w; choose another address with --web.listen-address", err)
+		return err
 	}
-	defer listener.Close()
+	defer web.Close(listeners)
 
 	build.Version = version
 	log.Info("Starting", "version", version, "kernel", bpf.Release())
@@ -99,44 +89,33 @@ func (c *agentCommand) watch(env *environment, probes bpf.Options) (err error) {
 	}()
 	ctx, cancel := context.WithCancel(env.ctx)
 	kept := state.keep(ctx, w.Save)
-	err = c.serve(env.ctx, log, listener, &force, there, file)
+	err = c.serve(env.ctx, log, listeners, &force, there, file)
 	cancel()
 	<-kept
 	return err
 }
 
 // serve reads and answers until ctx is done or one of both fails.
-func (c *agentCommand) serve(ctx context.Context, log *slog.Logger, listener net.Listener, force *inForce, there map[string]bool, file *reload.File) error {
+func (c *agentCommand) serve(ctx context.Context, log *slog.Logger, listeners []net.Listener, force *inForce, there map[string]bool, file *reload.File) error {
 	w := force.watch
 	take := func() (exporter.Sample, error) {
 		s, err := sample(w)
 		s.Policy = policySample(file)
 		return s, errors.Join(err, force.sample(&s))
 	}
-	known, err := authenticates(c.Web.ConfigFile)
-	if err != nil {
-		return err
-	}
-	control := exporter.Control{Authenticated: known}
 	tasks, ctx := errgroup.WithContext(ctx)
-	control.Ready = func() error { return ready(ctx, w) }
+	shown := web.Options{
+		Metrics:    exporter.NewHandler(exporter.NewRegistry(exporter.NewCollector(take, there)), log),
+		Ready:      func() error { return ready(ctx, w) },
+		ConfigFile: c.Web.ConfigFile,
+		Log:        log,
+	}
 	if file != nil {
-		control.Reload = file.Reload
+		shown.Reload = file.Reload
 		tasks.Go(func() error { return file.Watch(ctx) })
 	}
-	server := &http.Server{
-		Handler:           exporter.NewHandler(exporter.NewRegistry(exporter.NewCollector(take, there)), control, log),
-		ReadHeaderTimeout: headerWait,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
 	tasks.Go(func() error { return w.Run(ctx) })
-	tasks.Go(func() error {
-		err := web.Serve(listener, server, &web.FlagConfig{WebConfigFile: &c.Web.ConfigFile}, log)
-		if errors.Is(err, http.ErrServerClosed) {
-			return nil
-		}
-		return fmt.Errorf("serve metrics: %w", err)
-	})
+	tasks.Go(func() error { return web.Serve(ctx, listeners, shown) })
 	tasks.Go(func() error {
 		force.recount(ctx, log)
 		return nil
@@ -148,19 +127,9 @@ func (c *agentCommand) serve(ctx context.Context, log *slog.Logger, listener net
 	tasks.Go(func() error {
 		<-ctx.Done()
 		log.Info("Stopping", "reason", context.Cause(ctx))
-		return shutdown(server)
+		return nil
 	})
 	return tasks.Wait()
-}
-
-// shutdown lets scrapes under way finish.
-func shutdown(server *http.Server) error {
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownWait)
-	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		return server.Close() // somebody is slow; the probes must not wait for that
-	}
-	return nil
 }
 
 // ready says what keeps the agent from seeing all connections.

@@ -178,7 +178,7 @@ func TestAgentCounts(t *testing.T) {
 	testutil.RequireRoot(t)
 	refusing := refusingPort(t)
 	c := agentCommand{probeFlags: probeFlags{Port: []uint16{refusing}, RingSize: 1 << 20}}
-	c.Web.ListenAddress = "127.0.0.1:0"
+	c.Web.ListenAddress = []string{"127.0.0.1:0"}
 	c.Log.Level, c.Log.Format = "info", "logfmt"
 	probes := got(c.options()).orFail(t)
 	probes.Cgroup = ownCgroup(t)

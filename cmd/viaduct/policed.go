@@ -6,11 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
-
-	"github.com/prometheus/exporter-toolkit/web"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/viaduct-project/viaduct/agent/policy"
 	"github.com/viaduct-project/viaduct/agent/report"
@@ -93,21 +89,4 @@ func policySample(file *reload.File) exporter.Policy {
 	}
 	s := file.Stats()
 	return exporter.Policy{Succeeded: s.Succeeded, Failed: s.Failed, Loaded: float64(s.Loaded.UnixMilli()) / 1000}
-}
-
-// authenticates says whether the web configuration lets nobody in whom it does
-// not know: by password, or by a certificate that it verifies.
-func authenticates(name string) (bool, error) {
-	if name == "" {
-		return false, nil
-	}
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return false, fmt.Errorf("--web.config.file: %w", err)
-	}
-	var c web.Config
-	if err := yaml.Unmarshal(text, &c); err != nil {
-		return false, fmt.Errorf("--web.config.file %s: %w", name, err)
-	}
-	return len(c.Users) > 0 || c.TLSConfig.ClientAuth == "RequireAndVerifyClientCert", nil
 }

@@ -61,28 +61,6 @@ func TestAgentReloads(t *testing.T) {
 	}
 }
 
-func TestAuthenticates(t *testing.T) {
-	for _, tt := range []struct {
-		text string
-		want bool
-	}{
-		{"", false},
-		{"tls_server_config: {cert_file: c, key_file: k}", false},
-		{"tls_server_config: {cert_file: c, key_file: k, client_auth_type: RequestClientCert}", false},
-		{"tls_server_config: {cert_file: c, key_file: k, client_auth_type: RequireAndVerifyClientCert, client_ca_file: a}", true},
-		{"basic_auth_users: {}", false},
-		{"basic_auth_users: {a: b}", true},
-	} {
-		name := filepath.Join(t.TempDir(), "web.yml")
-		if err := os.WriteFile(name, []byte(tt.text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := authenticates(name); err != nil || got != tt.want {
-			t.Errorf("%q: %t, %v", tt.text, got, err)
-		}
-	}
-}
-
 // TestWatched: an audit only looks, whatever the policy says.
 func TestWatched(t *testing.T) {
 	p := &policy.Policy{Peers: []policy.Peer{{Name: "a", Enforce: policy.Enforce}, {Name: "b", Enforce: policy.Observe}}, Fallback: policy.Peer{Enforce: policy.Enforce}}

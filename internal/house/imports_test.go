@@ -43,6 +43,8 @@ var rules = []rule{
 		reason: "what a flow says must not come from the code that it tests"},
 	{of: "internal/capture...", only: []string{module + "internal/capture", module + "internal/event", "github.com/gopacket/gopacket", "github.com/klauspost/compress"},
 		reason: "a source of events knows nothing of what is made of them"},
+	{of: "internal/web", never: []string{module + "bpf", module + "internal/live", module + "exporter", "github.com/prometheus/client_golang"},
+		reason: "what is shown is handed to the web server: it decides only to whom"},
 	{of: "cmd...", never: []string{"github.com/cilium/ebpf"}, reason: "only bpf knows the kernel"},
 }
 
@@ -51,6 +53,7 @@ var soleImporters = map[string]string{
 	"github.com/cilium/ebpf":                         "bpf",
 	"github.com/gopacket/gopacket":                   "internal/capture",
 	"github.com/prometheus/client_golang/prometheus": "exporter",
+	"github.com/prometheus/exporter-toolkit":         "internal/web",
 }
 
 type goPackage struct {
