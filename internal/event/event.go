@@ -130,6 +130,7 @@ type Event struct {
 	Failed    bool // Closed: the connect never succeeded
 	ByAgent   bool // HalfClosed, Closed: viaduct itself ended the connection; By is Local then
 	Lost      bool // Data: the source lost bytes of this socket just before this event
+	Own       bool // Data: viaduct itself sent these bytes, or (UDP, STUN) they answer what it sent
 	// Sideless: the source does not know which end is this host's, so Local is
 	// only where the initiator stands, or who was seen to send first. Set on
 	// every event of such a socket, or on none.
