@@ -127,11 +127,16 @@ func (conn *connection) setOwner(e *event.Event) {
 	if e.Owner.PID != 0 {
 		conn.Owner = e.Owner
 	}
-	if e.Cgroup != 0 {
-		conn.Cgroup = e.Cgroup
-	}
+	conn.setContainer(e)
 	if e.NetNS != 0 && !conn.joined { // it is part of the key there
 		conn.NetNS = e.NetNS
+	}
+}
+
+// setContainer takes the container that e names, if it does.
+func (conn *connection) setContainer(e *event.Event) {
+	if e.Container != nil {
+		conn.Inside = e.Container
 	}
 }
 

@@ -150,6 +150,8 @@ func (c *Core) Handle(e *event.Event) {
 	case event.Figures:
 		if conn := c.tcp[e.Socket]; conn != nil {
 			conn.figures(e)
+			conn.setContainer(e)
+			c.place(conn)
 		}
 	}
 }

@@ -40,6 +40,11 @@ func (conn *connection) report(now event.Time) report.Connection {
 	if owner.PID != 0 {
 		line.Process = &report.Process{PID: owner.PID, Name: owner.Name}
 	}
+	if in := conn.container(); in != nil {
+		line.Container = &report.Container{
+			ID: in.ID, Name: orNull(in.Name), PodUID: orNull(in.PodUID), Pod: orNull(in.Pod), Namespace: orNull(in.Namespace),
+		}
+	}
 	if conn.handshake > 0 {
 		line.HandshakeSeconds = report.Seconds(conn.handshake)
 	}
@@ -63,6 +68,14 @@ func (conn *connection) report(now event.Time) report.Connection {
 	line.Negotiated = conn.negotiated(&e)
 	line.Keepalives = conn.keepaliveLine(now)
 	return line
+}
+
+// orNull is null for what is not known.
+func orNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }
 
 // classLine adds to the reasons why another class was expected, if it was.

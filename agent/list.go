@@ -68,10 +68,10 @@ type socket struct {
 	since   event.Time // when the core met it
 	owner   event.Process
 	netns   uint64
-	cgroup  uint64
-	newest  *connection // flows
-	told    bool        // the source speaks of it, not only its datagrams do
-	missing bool        // the last recount did not find it
+	inside  *event.Container // nil if none is known
+	newest  *connection      // flows
+	told    bool             // the source speaks of it, not only its datagrams do
+	missing bool             // the last recount did not find it
 }
 
 func (s *socket) add(conn *connection) {

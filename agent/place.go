@@ -13,6 +13,7 @@ import (
 // placement is what the row of a connection depends on and may change.
 type placement struct {
 	process   string
+	inside    *event.Container
 	initiator event.Side
 	transport event.Transport
 	sentBy    bool // is known; it does not change then
@@ -22,7 +23,7 @@ type placement struct {
 // place looks up the row of the policy that conn belongs to, as far as it is
 // known: again when more of what rows are matched by has become known.
 func (c *Core) place(conn *connection) {
-	now := placement{conn.owner().Name, conn.Initiator, conn.Transport, conn.SentBy != "", true}
+	now := placement{conn.owner().Name, conn.container(), conn.Initiator, conn.Transport, conn.SentBy != "", true}
 	if conn.placed == now {
 		return
 	}
@@ -44,6 +45,9 @@ func (c *Core) row(conn *connection) *policy.Peer {
 		Process:   conn.owner().Name,
 		SentBy:    conn.SentBy,
 	}
+	if in := conn.container(); in != nil {
+		s.Pod, s.Container = podNames(in), containerNames(in)
+	}
 	if name := conn.sideName(conn.Initiator); name != "unknown" {
 		s.Initiator = name
 	}
@@ -57,6 +61,35 @@ func (conn *connection) owner() event.Process {
 		return conn.sock.owner
 	}
 	return conn.Owner
+}
+
+// container is where conn's process lives; flows share that of their socket.
+func (conn *connection) container() *event.Container {
+	if conn.Inside == nil && conn.sock != nil {
+		return conn.sock.inside
+	}
+	return conn.Inside
+}
+
+// podNames are what rows may call a pod: its uid, its name, and that after its
+// namespace.
+func podNames(in *event.Container) []string {
+	var names []string
+	if in.PodUID != "" {
+		names = append(names, in.PodUID)
+	}
+	if in.Pod != "" {
+		names = append(names, in.Pod, in.Namespace+"/"+in.Pod)
+	}
+	return names
+}
+
+// containerNames are its id and its name.
+func containerNames(in *event.Container) []string {
+	if in.Name == "" {
+		return []string{in.ID}
+	}
+	return []string{in.ID, in.Name}
 }
 
 // expected is the class that the policy wants, or else what was negotiated.

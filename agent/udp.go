@@ -17,6 +17,10 @@ func (c *Core) handleUDP(e *event.Event) {
 		c.datagram(e)
 	case event.Opened, event.Listening, event.Owner:
 		c.socketKnown(e)
+	case event.Figures:
+		if s := c.sockets[e.Socket]; s != nil {
+			s.setContainer(e)
+		}
 	case event.Closed:
 		c.socketClosed(e)
 	}
@@ -50,11 +54,16 @@ func (c *Core) socketKnown(e *event.Event) {
 	if e.NetNS != 0 {
 		s.netns = e.NetNS
 	}
-	if e.Cgroup != 0 {
-		s.cgroup = e.Cgroup
-	}
+	s.setContainer(e)
 	if e.Kind != event.Owner && e.Local.Port() != 0 {
 		c.listeners.Add(e.Socket, s.netns, false, e.Local, s.owner)
+	}
+}
+
+// setContainer takes the container that e names, if it does.
+func (s *socket) setContainer(e *event.Event) {
+	if e.Container != nil {
+		s.inside = e.Container
 	}
 }
 
@@ -150,9 +159,6 @@ func (c *Core) newFlow(e *event.Event, key flowKey) *connection {
 		s.add(conn)
 		if conn.NetNS == 0 {
 			conn.NetNS = s.netns
-		}
-		if conn.Cgroup == 0 {
-			conn.Cgroup = s.cgroup
 		}
 	}
 	conn.Peer.Opened++

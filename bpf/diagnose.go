@@ -85,7 +85,13 @@ func privilegeFeature() Feature {
 
 func cgroupFeature() Feature {
 	root, err := cgroupRoot()
-	return required("cgroup2", err, root, "mount one: mount -t cgroup2 none /sys/fs/cgroup/unified")
+	f := required("cgroup2", err, root, "mount one: mount -t cgroup2 none /sys/fs/cgroup/unified")
+	if err == nil && !wholeHost(root) {
+		f.State = Degraded
+		f.Why = root + " is a part of the hierarchy: sockets of other cgroups send and receive unseen"
+		f.Do = "in a container mount the host's cgroup2 hierarchy, read-only"
+	}
+	return f
 }
 
 // programUses names each program for a reader.

@@ -52,8 +52,9 @@ func checkBTF() error {
 	return f.Close()
 }
 
-// cgroupRoot returns where the cgroup v2 hierarchy is mounted, with its root if
-// the mount table has it: on hybrid hosts that is not /sys/fs/cgroup.
+// cgroupRoot returns where the cgroup v2 hierarchy is mounted, as much of it as
+// there is: on hybrid hosts that is not /sys/fs/cgroup, and in a container it is
+// a mount of the host's.
 func cgroupRoot() (string, error) {
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
@@ -69,7 +70,7 @@ func cgroupRoot() (string, error) {
 // findCgroup2 reads proc_pid_mountinfo(5): id, parent, device, root, mount
 // point, options, optional fields, "-", type.
 func findCgroup2(mountinfo io.Reader) string {
-	found := ""
+	found, best := "", -1
 	lines := bufio.NewScanner(mountinfo)
 	for lines.Scan() {
 		before, after, ok := strings.Cut(lines.Text(), " - ")
@@ -77,14 +78,34 @@ func findCgroup2(mountinfo io.Reader) string {
 		if !ok || len(fields) < 5 || !strings.HasPrefix(after, "cgroup2 ") {
 			continue
 		}
-		if fields[3] == "/" {
-			return unescapeMount(fields[4])
-		}
-		if found == "" {
-			found = unescapeMount(fields[4])
+		if height := aboveOwn(fields[3]); height > best {
+			found, best = unescapeMount(fields[4]), height
 		}
 	}
 	return found
+}
+
+// aboveOwn says how far above the root of this process's cgroup namespace a
+// mount begins, which is shown as /../..; 1 is that root itself, 0 below it.
+func aboveOwn(root string) int {
+	height := 1
+	for part := range strings.SplitSeq(strings.Trim(root, "/"), "/") {
+		switch part {
+		case "":
+		case "..":
+			height++
+		default:
+			return 0
+		}
+	}
+	return height
+}
+
+// wholeHost says whether a cgroup2 mount begins at the root of the hierarchy,
+// whose id is always 1.
+func wholeHost(cgroup string) bool {
+	var stat unix.Stat_t
+	return unix.Stat(cgroup, &stat) == nil && stat.Ino == 1
 }
 
 var mountEscapes = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)

@@ -24,6 +24,14 @@ func TestFindCgroup2(t *testing.T) {
 			"40 22 0:25 /kubepods /part rw - cgroup2 cgroup2 rw\n41 22 0:25 / /whole rw - cgroup2 cgroup2 rw\n", "/whole",
 		},
 		{"only a part of it", "40 22 0:25 /kubepods /part rw - cgroup2 cgroup2 rw\n", "/part"},
+		{
+			"the host's, mounted into a container beside its own",
+			"40 22 0:25 / /sys/fs/cgroup ro - cgroup2 cgroup ro\n41 22 0:25 /../../../.. /host/cgroup ro - cgroup2 cgroup rw\n", "/host/cgroup",
+		},
+		{
+			"a neighbour's, mounted into a container",
+			"40 22 0:25 /../other /part ro - cgroup2 cgroup ro\n41 22 0:25 / /sys/fs/cgroup ro - cgroup2 cgroup rw\n", "/sys/fs/cgroup",
+		},
 		{"short lines", "cgroup2\n1 2 - cgroup2 x\n", ""},
 	} {
 		if got := findCgroup2(strings.NewReader(test.mountinfo)); got != test.want {

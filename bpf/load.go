@@ -43,6 +43,7 @@ type Probes struct {
 	decoder decoder
 	scans   uint32
 	ports   [8192]byte
+	cgroup  string
 }
 
 // Load loads and attaches every program. An error that wraps [ErrUnsupported]
@@ -57,7 +58,7 @@ func Load(o Options) (_ *Probes, err error) {
 			return nil, err
 		}
 	}
-	p := &Probes{decoder: newDecoder(o.TLSPorts)}
+	p := &Probes{decoder: newDecoder(o.TLSPorts), cgroup: o.Cgroup}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close())
@@ -118,6 +119,9 @@ func (p *Probes) SetPorts(ports []uint16) error {
 	}
 	return nil
 }
+
+// Cgroup is where the cgroup v2 hierarchy that is watched is mounted.
+func (p *Probes) Cgroup() string { return p.cgroup }
 
 // The packet programs come last: when they see a first packet, the life cycle
 // of its socket is already being followed.

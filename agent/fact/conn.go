@@ -24,10 +24,10 @@ type Conn struct {
 	ID     uint64
 	Socket uint64 // cookie
 	NetNS  uint64
-	Cgroup uint64
 	Local  netip.AddrPort
 	Remote netip.AddrPort
 	Owner  event.Process
+	Inside *event.Container // nil if none is known
 
 	First    event.Time    // when the core met it
 	OpenedAt event.Time    // 0 if not known

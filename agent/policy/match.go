@@ -18,8 +18,8 @@ type Subject struct {
 	Transport string
 	Initiator string // local, remote, or empty
 	Process   string
-	Pod       string
-	Container string
+	Pod       []string // what it is called: uid, name, namespace/name
+	Container []string // id, name
 	SentBy    string
 }
 
@@ -45,10 +45,10 @@ func (m *Match) rest(s *Subject) string {
 		return fmt.Sprintf("initiator is %s, not %s", known(s.Initiator), m.Initiator)
 	case !matches(m.Process, s.Process):
 		return fmt.Sprintf("process %s is not among %s", known(s.Process), list(m.Process))
-	case !matches(m.Pod, s.Pod):
-		return fmt.Sprintf("pod %s is not among %s", known(s.Pod), list(m.Pod))
-	case !matches(m.Container, s.Container):
-		return fmt.Sprintf("container %s is not among %s", known(s.Container), list(m.Container))
+	case !matchesAny(m.Pod, s.Pod):
+		return fmt.Sprintf("pod %s is not among %s", list(s.Pod), list(m.Pod))
+	case !matchesAny(m.Container, s.Container):
+		return fmt.Sprintf("container %s is not among %s", list(s.Container), list(m.Container))
 	case !matches(m.SentBy, s.SentBy):
 		return fmt.Sprintf("sent-by %s is not among %s", known(s.SentBy), list(m.SentBy))
 	}
@@ -68,6 +68,11 @@ func matches(patterns []string, name string) bool {
 		ok, err := path.Match(strings.ToLower(pattern), name)
 		return ok && err == nil
 	})
+}
+
+// matchesAny compares all that something is called.
+func matchesAny(patterns, names []string) bool {
+	return len(patterns) == 0 || slices.ContainsFunc(names, func(name string) bool { return matches(patterns, name) })
 }
 
 func known(s string) string {
@@ -135,8 +140,8 @@ func (m *Match) grounds(s *Subject) string {
 	add(len(m.Transports) > 0, "transport %s", s.Transport)
 	add(m.Initiator != "" && m.Initiator != "any", "initiator %s", s.Initiator)
 	add(len(m.Process) > 0, "process %s", s.Process)
-	add(len(m.Pod) > 0, "pod %s", s.Pod)
-	add(len(m.Container) > 0, "container %s", s.Container)
+	add(len(m.Pod) > 0, "pod %s", list(s.Pod))
+	add(len(m.Container) > 0, "container %s", list(s.Container))
 	add(len(m.SentBy) > 0, "sent-by %s", s.SentBy)
 	if len(all) == 0 {
 		return "matches everything"

@@ -43,8 +43,8 @@ type Match struct {
 	Transports []string       // tcp, tls, udp, ws, wss
 	Initiator  string         // any, local, remote
 	Process    []string       // names of the local process, with * and ?
-	Pod        []string       // uid of the pod, with * and ?
-	Container  []string       // id of the container, with * and ?
+	Pod        []string       // uid or name of the pod, or namespace/name, with * and ?
+	Container  []string       // id or name of the container, with * and ?
 	SentBy     []string       // host in the peer's Via, with * and ?
 }
 

@@ -52,10 +52,14 @@ type Process struct {
 	Name string `json:"name"`
 }
 
-// Container is where the process lives, if in one.
+// Container is where the process lives, if in one. What is not known, or not of
+// Kubernetes, is null.
 type Container struct {
-	ID     string `json:"id"`
-	PodUID string `json:"pod_uid"`
+	ID        string  `json:"id"`
+	Name      *string `json:"name"`
+	PodUID    *string `json:"pod_uid"`
+	Pod       *string `json:"pod"`
+	Namespace *string `json:"namespace"`
 }
 
 // Close is how a connection ended. IdleSeconds is the time since the last byte

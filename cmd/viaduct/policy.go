@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/viaduct-project/viaduct/agent/policy"
@@ -47,8 +48,8 @@ type policyExplain struct {
 	Transport string `help:"${enum}." enum:"tcp,tls,udp,ws,wss" default:"tcp"`
 	Initiator string `help:"Who opened it: ${enum}." enum:"local,remote,unknown" default:"unknown"`
 	Process   string `help:"Name of the local process." placeholder:"NAME"`
-	Pod       string `help:"Uid of its pod." placeholder:"UID"`
-	Container string `help:"Id of its container." placeholder:"ID"`
+	Pod       string `help:"Uid or name of its pod, or NAMESPACE/NAME." placeholder:"POD"`
+	Container string `help:"Id or name of its container." placeholder:"CONTAINER"`
 	SentBy    string `name:"sent-by" help:"Host in the Via of the peer's requests." placeholder:"HOST"`
 }
 
@@ -81,7 +82,7 @@ func (c policyExplain) Run(env *environment) error {
 
 // subject is the connection that the flags describe.
 func (c policyExplain) subject() (*policy.Subject, error) {
-	s := &policy.Subject{Transport: c.Transport, Process: c.Process, Pod: c.Pod, Container: c.Container, SentBy: c.SentBy}
+	s := &policy.Subject{Transport: c.Transport, Process: c.Process, Pod: podCalled(c.Pod), Container: called(c.Container), SentBy: c.SentBy}
 	remote, err := endpoint("--remote", c.Remote)
 	if err != nil {
 		return nil, err
@@ -98,6 +99,22 @@ func (c policyExplain) subject() (*policy.Subject, error) {
 	}
 	s.Ports = policy.ServicePorts(c.Transport, s.Initiator, local.Port(), remote.Port())
 	return s, nil
+}
+
+// called is what the user calls something, if anything.
+func called(name string) []string {
+	if name == "" {
+		return nil
+	}
+	return []string{name}
+}
+
+// podCalled knows that NAMESPACE/NAME tells the name, too.
+func podCalled(name string) []string {
+	if _, last, ok := strings.Cut(name, "/"); ok {
+		return []string{last, name}
+	}
+	return called(name)
 }
 
 func endpoint(flag, text string) (netip.AddrPort, error) {

@@ -108,6 +108,16 @@ type Process struct {
 	Name string
 }
 
+// Container is where a process lives, if in a container, and what that is
+// called; what is not known is empty. It does not change once it is made.
+type Container struct {
+	ID        string
+	Name      string
+	PodUID    string // of Kubernetes, as all below
+	Pod       string
+	Namespace string
+}
+
 // Counts are the kernel's figures of one TCP socket since it was opened.
 type Counts struct {
 	BytesSent     uint64 // acknowledged by the peer
@@ -143,6 +153,7 @@ type Event struct {
 	Local     netip.AddrPort
 	Remote    netip.AddrPort
 	Owner     Process
+	Container *Container    // of whoever holds the socket, nil if none is known
 	OpenedAt  Time          // SYN sent or received; 0 if not known
 	Handshake time.Duration // 0 if not known
 

@@ -20,6 +20,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/agent/saved"
 	"github.com/viaduct-project/viaduct/bpf"
+	"github.com/viaduct-project/viaduct/internal/container"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
 
@@ -61,6 +62,8 @@ type Watch struct {
 
 	mu   sync.Mutex // guards core
 	core *agent.Core
+
+	containers *container.Resolver
 }
 
 // Start loads the probes and scans for sockets that are older. The caller must
@@ -72,7 +75,7 @@ func Start(o Options) (*Watch, error) {
 	}
 	o.Core.Source = "live"
 	o.Core.Started = probes.Now()
-	w := &Watch{probes: probes, core: agent.New(o.Core), acted: o.Acted}
+	w := &Watch{probes: probes, core: agent.New(o.Core), acted: o.Acted, containers: container.New(probes.Cgroup())}
 	if o.Restore != nil {
 		w.core.Restore(o.Restore, o.Core.Started)
 	}
@@ -118,10 +121,17 @@ func nextWait(wait time.Duration, events int) time.Duration {
 func (w *Watch) read(wait time.Duration) (int, error) {
 	return w.probes.Read(wait, func(e *event.Event) {
 		w.scans.saw(e)
-		w.mu.Lock()
-		w.core.Handle(e)
-		w.mu.Unlock()
+		w.handle(e)
 	})
+}
+
+// handle gives an event to the core, with the container that its socket is of:
+// the core knows no files.
+func (w *Watch) handle(e *event.Event) {
+	e.Container = w.containers.Of(e.Cgroup, e.Owner.PID)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.core.Handle(e)
 }
 
 func (w *Watch) tick() error {

@@ -98,9 +98,7 @@ func (s *scanner) scan() scanned {
 	r := scanned{alive: make(map[uint64]bool), began: s.watch.probes.Now()}
 	r.err = s.watch.probes.Scan(func(e *event.Event) {
 		r.alive[e.Socket] = true
-		s.watch.mu.Lock()
-		s.watch.core.Handle(e)
-		s.watch.mu.Unlock()
+		s.watch.handle(e)
 	})
 	return r
 }

@@ -31,7 +31,7 @@ func connections(w io.Writer, r *report.Report, o options) {
 		f = brief
 	}
 	reasons := o.width == 0 || o.width >= wide
-	holder, holds := "PROCESS", process
+	holder, holds := "PROCESS", f.process
 	if r.Source == "pcap" { // where processes do not show
 		holder, holds = "LOCAL", func(c *report.Connection) string { return c.Local }
 	}
@@ -95,14 +95,33 @@ func arrow(c *report.Connection) string {
 	return " "
 }
 
-func process(c *report.Connection) string {
-	if c.Process == nil {
-		return "-"
+// process is who holds the socket, and where there is room in what it runs.
+func (f *form) process(c *report.Connection) string {
+	name := "-"
+	switch p := c.Process; {
+	case p == nil:
+	case p.Name == "":
+		name = fmt.Sprint(p.PID)
+	default:
+		name = p.Name
 	}
-	if c.Process.Name == "" {
-		return fmt.Sprint(c.Process.PID)
+	if f.inside && c.Container != nil {
+		return name + "@" + container(c.Container)
 	}
-	return c.Process.Name
+	return name
+}
+
+// container is the best of its names: that of its pod, which tells it from its
+// replicas, its own, or the beginning of its id, as the runtimes print it.
+func container(c *report.Container) string {
+	const short = 12
+	switch {
+	case c.Pod != nil:
+		return *c.Pod
+	case c.Name != nil:
+		return *c.Name
+	}
+	return c.ID[:min(short, len(c.ID))]
 }
 
 var classes = map[string]string{
@@ -121,11 +140,12 @@ type form struct {
 	span                        func(time.Duration) string
 	outbound, alias, persistent string
 	by, pending                 string // of an ending
+	inside                      bool   // the container is shown
 }
 
 var (
-	full  = form{span, "outbound", "alias", "persistent", " by ", ", %d pending"}
-	brief = form{shortSpan, "outb", "alias", "pers", " ", " +%d"}
+	full  = form{span, "outbound", "alias", "persistent", " by ", ", %d pending", true}
+	brief = form{shortSpan, "outb", "alias", "pers", " ", " +%d", false}
 )
 
 // agreed lists what was agreed; what was only offered has a question mark.

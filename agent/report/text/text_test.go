@@ -161,3 +161,26 @@ func TestPipeHasEveryLine(t *testing.T) {
 		t.Error("something was cut")
 	}
 }
+
+// TestContainers: where there is room, it is shown what the holder runs in.
+func TestContainers(t *testing.T) {
+	process := &report.Process{PID: 7, Name: "kamailio"}
+	id := strings.Repeat("0123456789abcdef", 4)
+	for want, c := range map[string]report.Connection{
+		"kamailio@proxy-0":      {Process: process, Container: &report.Container{ID: id, Name: report.Ref("sip"), Pod: report.Ref("proxy-0")}},
+		"kamailio@sip":          {Process: process, Container: &report.Container{ID: id, Name: report.Ref("sip")}},
+		"kamailio@0123456789ab": {Process: process, Container: &report.Container{ID: id}},
+		"-@sip":                 {Container: &report.Container{ID: id, Name: report.Ref("sip")}},
+	} {
+		r := &report.Report{Source: "live", Connections: []report.Connection{c}}
+		for _, width := range []int{0, 80} {
+			var b bytes.Buffer
+			if err := text.Write(&b, r, width); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Contains(b.String(), want); got != (width == 0) {
+				t.Errorf("width %d: %s shown: %v\n%s", width, want, got, b.String())
+			}
+		}
+	}
+}
