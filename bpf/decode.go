@@ -67,8 +67,11 @@ func (d *decoder) decode(raw []byte) (*event.Event, error) {
 		ByAgent:   head.Flags&uint8(programsRecordFlagRECORD_BY_AGENT) != 0,
 	}
 	d.event.Transport = d.transport(head)
-	if programsRecordKind(head.Kind) == programsRecordKindRECORD_DATA {
-		return &d.event, d.decodeData(raw)
+	switch programsRecordKind(head.Kind) {
+	case programsRecordKindRECORD_DATA:
+		return &d.event, d.decodeData(raw, event.Data)
+	case programsRecordKindRECORD_WIRE:
+		return &d.event, d.decodeData(raw, event.Record)
 	}
 	return &d.event, d.decodeLife(raw)
 }
@@ -91,7 +94,7 @@ func (d *decoder) transport(head *programsRecordHead) event.Transport {
 	return event.TCP
 }
 
-func (d *decoder) decodeData(raw []byte) error {
+func (d *decoder) decodeData(raw []byte, k event.Kind) error {
 	size := int(unsafe.Sizeof(programsDataRecord{}))
 	if len(raw) < size {
 		return fmt.Errorf("decode a data record: %d bytes, at least %d expected", len(raw), size)
@@ -100,7 +103,7 @@ func (d *decoder) decodeData(raw []byte) error {
 	if int(data.CapturedBytes) > len(raw)-size {
 		return fmt.Errorf("decode a data record: %d bytes captured, room for %d", data.CapturedBytes, len(raw)-size)
 	}
-	d.event.Kind = event.Data
+	d.event.Kind = k
 	d.event.Seq = data.Seq
 	d.event.Length = int(data.LengthBytes)
 	d.event.Payload = raw[size : size+int(data.CapturedBytes)]

@@ -57,7 +57,7 @@ func TestEnumsAreComplete(t *testing.T) {
 	for name, known := range map[string]func(value uint64) bool{
 		"record_kind": func(v uint64) bool {
 			_, ok := lifeKinds[programsRecordKind(v)]
-			return ok || programsRecordKind(v) == programsRecordKindRECORD_DATA
+			return ok || programsRecordKind(v) == programsRecordKindRECORD_DATA || programsRecordKind(v) == programsRecordKindRECORD_WIRE
 		},
 		"direction": func(v uint64) bool { return v < uint64(len(directions)) },
 		"ending": func(v uint64) bool {

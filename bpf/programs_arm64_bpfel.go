@@ -148,6 +148,7 @@ const (
 	programsRecordKindRECORD_OWNER       programsRecordKind = 5
 	programsRecordKindRECORD_FIGURES     programsRecordKind = 6
 	programsRecordKindRECORD_LISTENING   programsRecordKind = 7
+	programsRecordKindRECORD_WIRE        programsRecordKind = 8
 )
 
 type programsRole uint32
@@ -170,7 +171,10 @@ type programsSockState struct {
 	HandshakeUs uint32
 	FirstIn     uint32
 	FirstOut    uint32
-	Pad         uint32
+	TlsIn       uint32
+	TlsOut      uint32
+	TlsInBytes  uint16
+	TlsOutBytes uint16
 	Owner       struct {
 		_    structs.HostLayout
 		Pid  uint32

@@ -33,7 +33,7 @@ var (
 	outcomeNames = [metrics.Outcomes]string{"done", "skipped", "failed"}
 	kindNames    = [metrics.Kinds]string{
 		event.Opened: "opened", event.Data: "data", event.HalfClosed: "half-closed", event.Closed: "closed",
-		event.Owner: "owner", event.Figures: "figures", event.Listening: "listening",
+		event.Owner: "owner", event.Figures: "figures", event.Listening: "listening", event.Record: "record",
 	}
 )
 

@@ -13,6 +13,28 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type helperDataRecord struct {
+	_    structs.HostLayout
+	Head struct {
+		_          structs.HostLayout
+		TimeNs     uint64
+		Cookie     uint64
+		Netns      uint64
+		Kind       uint8
+		Protocol   uint8
+		Direction  uint8
+		Flags      uint8
+		LocalPort  uint16
+		RemotePort uint16
+		Local      [16]uint8
+		Remote     [16]uint8
+	}
+	Seq           uint32
+	LengthBytes   uint32
+	CapturedBytes uint32
+	Pad           uint32
+}
+
 type helperEarlyBytes struct {
 	_      structs.HostLayout
 	TimeNs uint64
@@ -44,6 +66,30 @@ type helperHeads struct {
 		Bytes  [128]uint8
 	}
 }
+
+type helperRecordFlag uint32
+
+const (
+	helperRecordFlagRECORD_TLS      helperRecordFlag = 1
+	helperRecordFlagRECORD_MID_LIFE helperRecordFlag = 2
+	helperRecordFlagRECORD_LOST     helperRecordFlag = 4
+	helperRecordFlagRECORD_SPOKE    helperRecordFlag = 8
+	helperRecordFlagRECORD_FAILED   helperRecordFlag = 16
+	helperRecordFlagRECORD_BY_AGENT helperRecordFlag = 32
+)
+
+type helperRecordKind uint32
+
+const (
+	helperRecordKindRECORD_OPENED      helperRecordKind = 1
+	helperRecordKindRECORD_DATA        helperRecordKind = 2
+	helperRecordKindRECORD_HALF_CLOSED helperRecordKind = 3
+	helperRecordKindRECORD_CLOSED      helperRecordKind = 4
+	helperRecordKindRECORD_OWNER       helperRecordKind = 5
+	helperRecordKindRECORD_FIGURES     helperRecordKind = 6
+	helperRecordKindRECORD_LISTENING   helperRecordKind = 7
+	helperRecordKindRECORD_WIRE        helperRecordKind = 8
+)
 
 type helperResult struct {
 	_      structs.HostLayout
@@ -88,7 +134,10 @@ type helperSockState struct {
 	HandshakeUs uint32
 	FirstIn     uint32
 	FirstOut    uint32
-	Pad         uint32
+	TlsIn       uint32
+	TlsOut      uint32
+	TlsInBytes  uint16
+	TlsOutBytes uint16
 	Owner       struct {
 		_    structs.HostLayout
 		Pid  uint32
@@ -121,6 +170,7 @@ const (
 	helperMapRecords            = "records"
 	helperMapSockets            = "sockets"
 	helperProgExamine           = "examine"
+	helperProgWalk              = "walk"
 	helperVarEndedSocket        = "ended_socket"
 	helperVarHeldSocket         = "held_socket"
 	helperVarIncoming           = "incoming"
@@ -128,8 +178,12 @@ const (
 	helperVarResult             = "result"
 	helperVarScan               = "scan"
 	helperVarSipPorts           = "sip_ports"
+	helperVarUnusedDataRecord   = "unused_data_record"
+	helperVarUnusedRecordFlag   = "unused_record_flag"
+	helperVarUnusedRecordKind   = "unused_record_kind"
 	helperVarUnusedSniffed      = "unused_sniffed"
 	helperVarWakeBytes          = "wake_bytes"
+	helperVarWalked             = "walked"
 )
 
 // loadHelper returns the embedded CollectionSpec for helper.
@@ -175,6 +229,7 @@ type helperSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type helperProgramSpecs struct {
 	Examine *ebpf.ProgramSpec `ebpf:"examine"`
+	Walk    *ebpf.ProgramSpec `ebpf:"walk"`
 }
 
 // helperMapSpecs contains maps before they are loaded into the kernel.
@@ -199,8 +254,12 @@ type helperVariableSpecs struct {
 	Result             *ebpf.VariableSpec `ebpf:"result"`
 	Scan               *ebpf.VariableSpec `ebpf:"scan"`
 	SipPorts           *ebpf.VariableSpec `ebpf:"sip_ports"`
+	UnusedDataRecord   *ebpf.VariableSpec `ebpf:"unused_data_record"`
+	UnusedRecordFlag   *ebpf.VariableSpec `ebpf:"unused_record_flag"`
+	UnusedRecordKind   *ebpf.VariableSpec `ebpf:"unused_record_kind"`
 	UnusedSniffed      *ebpf.VariableSpec `ebpf:"unused_sniffed"`
 	WakeBytes          *ebpf.VariableSpec `ebpf:"wake_bytes"`
+	Walked             *ebpf.VariableSpec `ebpf:"walked"`
 }
 
 // helperObjects contains all objects after they have been loaded into the kernel.
@@ -251,8 +310,12 @@ type helperVariables struct {
 	Result             *ebpf.Variable `ebpf:"result"`
 	Scan               *ebpf.Variable `ebpf:"scan"`
 	SipPorts           *ebpf.Variable `ebpf:"sip_ports"`
+	UnusedDataRecord   *ebpf.Variable `ebpf:"unused_data_record"`
+	UnusedRecordFlag   *ebpf.Variable `ebpf:"unused_record_flag"`
+	UnusedRecordKind   *ebpf.Variable `ebpf:"unused_record_kind"`
 	UnusedSniffed      *ebpf.Variable `ebpf:"unused_sniffed"`
 	WakeBytes          *ebpf.Variable `ebpf:"wake_bytes"`
+	Walked             *ebpf.Variable `ebpf:"walked"`
 }
 
 // helperPrograms contains all programs after they have been loaded into the kernel.
@@ -260,11 +323,13 @@ type helperVariables struct {
 // It can be passed to loadHelperObjects or ebpf.CollectionSpec.LoadAndAssign.
 type helperPrograms struct {
 	Examine *ebpf.Program `ebpf:"examine"`
+	Walk    *ebpf.Program `ebpf:"walk"`
 }
 
 func (p *helperPrograms) Close() error {
 	return _HelperClose(
 		p.Examine,
+		p.Walk,
 	)
 }
 

@@ -74,6 +74,8 @@ static __always_inline void forget(struct sock_state *state)
 	state->handshake_us = 0;
 	state->first_in = 0;
 	state->first_out = 0;
+	state->tls_in_bytes = 0;
+	state->tls_out_bytes = 0;
 	state->candidate.pid = 0;
 	state->candidate.scan = 0;
 	state->verdict = VERDICT_UNDECIDED;

@@ -8,7 +8,7 @@
 enum verdict {
 	VERDICT_UNDECIDED,
 	VERDICT_SIP,
-	VERDICT_TLS, /* SIP port, TLS record: life cycle only */
+	VERDICT_TLS, /* SIP port, TLS record */
 	VERDICT_NOT_SIP,
 };
 
@@ -45,7 +45,11 @@ struct sock_state {
 	__u32 handshake_us;
 	__u32 first_in; /* sequence numbers of the first bytes; 0 in mid-life */
 	__u32 first_out;
-	__u32 pad;
+	/* Newest record of TLS application data whose header went up. */
+	__u32 tls_in;
+	__u32 tls_out;
+	__u16 tls_in_bytes; /* with its header; 0: none */
+	__u16 tls_out_bytes;
 	struct owner owner;
 	struct owner candidate; /* another holder seen by the scan */
 	__u8 verdict;

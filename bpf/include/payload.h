@@ -20,7 +20,10 @@
 struct piece {
 	__u32 offset; /* in the packet */
 	__u32 length;
+	__u32 captured; /* of it, to be copied as far as there is room */
 	__u32 seq;
+	__u16 kind; /* of the record */
+	__u16 headed; /* it may begin with the header of a TLS record */
 };
 
 static __always_inline void lose(struct sock_state *state, bool in, __u32 bytes)
@@ -34,7 +37,7 @@ static __always_inline void fill_data(struct data_record *record, struct sock_st
 {
 	__u8 lost = in ? SOCK_LOST_IN : SOCK_LOST_OUT;
 
-	fill_head(&record->head, RECORD_DATA, packet->protocol, state, &packet->ends, packet->time_ns);
+	fill_head(&record->head, piece->kind, packet->protocol, state, &packet->ends, packet->time_ns);
 	record->head.direction = in ? DIRECTION_IN : DIRECTION_OUT;
 	if (state->flags & lost) {
 		record->head.flags |= RECORD_LOST;
@@ -52,7 +55,7 @@ static __always_inline void fill_data(struct data_record *record, struct sock_st
 						       const struct piece *piece, bool in)      \
 	{                                                                                       \
 		struct data_record *record = bpf_ringbuf_reserve(&records, bytes, 0);           \
-		__u32 length = piece->length;                                                   \
+		__u32 length = piece->captured;                                                 \
                                                                                                 \
 		if (!record) {                                                                  \
 			count(COUNT_RING_FULL_DATA, 1);                                         \
@@ -70,6 +73,7 @@ static __always_inline void fill_data(struct data_record *record, struct sock_st
 		return true;                                                                    \
 	}
 
+EMIT_CLASS(96)
 EMIT_CLASS(512)
 EMIT_CLASS(1024)
 EMIT_CLASS(2048)
@@ -83,11 +87,13 @@ __noinline int emit_piece(struct __sk_buff *skb, struct sock_state *state, const
 
 	if (!state || !packet || !piece)
 		return 0;
-	if (piece->length <= 512 - sizeof(struct data_record))
+	if (piece->captured <= 96 - sizeof(struct data_record))
+		done = emit_piece_96(skb, state, packet, piece, in);
+	else if (piece->captured <= 512 - sizeof(struct data_record))
 		done = emit_piece_512(skb, state, packet, piece, in);
-	else if (piece->length <= 1024 - sizeof(struct data_record))
+	else if (piece->captured <= 1024 - sizeof(struct data_record))
 		done = emit_piece_1024(skb, state, packet, piece, in);
-	else if (piece->length <= 2048 - sizeof(struct data_record))
+	else if (piece->captured <= 2048 - sizeof(struct data_record))
 		done = emit_piece_2048(skb, state, packet, piece, in);
 	else
 		done = emit_piece_16384(skb, state, packet, piece, in);
@@ -100,7 +106,7 @@ __noinline int emit_piece(struct __sk_buff *skb, struct sock_state *state, const
 static __always_inline void emit_payload(struct __sk_buff *skb, struct sock_state *state,
 					 const struct packet *packet, bool in)
 {
-	struct piece piece = { .offset = packet->payload_offset, .seq = packet->seq };
+	struct piece piece = { .offset = packet->payload_offset, .seq = packet->seq, .kind = RECORD_DATA };
 	__u32 left = packet->payload_length;
 	__u32 size = PIECE_MAX;
 
@@ -111,6 +117,7 @@ static __always_inline void emit_payload(struct __sk_buff *skb, struct sock_stat
 	}
 	for (int i = 0; i < PIECES_MAX && left; i++) {
 		piece.length = left < size ? left : size;
+		piece.captured = piece.length;
 		emit_piece(skb, state, packet, &piece, in);
 		if (packet->protocol == IPPROTO_UDP && piece.length > PIECE_MAX)
 			count(COUNT_TRUNCATED_BYTES, piece.length - PIECE_MAX);

@@ -18,6 +18,7 @@ enum record_kind {
 	RECORD_OWNER,       /* life_record: the holding process changed or became known */
 	RECORD_FIGURES,     /* life_record: the counters of a live socket (recount only) */
 	RECORD_LISTENING,   /* life_record: a socket accepts connections or datagrams */
+	RECORD_WIRE,        /* data_record: part of a TLS stream, as it is on the wire */
 };
 
 enum direction {

@@ -90,7 +90,7 @@ static __always_inline enum sniffed sniff_stream(struct __sk_buff *skb, struct b
 static __always_inline void emit_head(struct sock_state *state, const struct packet *packet,
 				      const struct head *head, bool in)
 {
-	struct piece piece = { .length = head->length, .seq = head->seq };
+	struct piece piece = { .length = head->length, .seq = head->seq, .kind = RECORD_DATA };
 	struct data_record *record;
 
 	if (!head->length)

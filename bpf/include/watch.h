@@ -4,6 +4,7 @@
 #define VIADUCT_WATCH_H
 
 #include "lifecycle.h"
+#include "tls.h"
 #include "verdict.h"
 
 #define PASS 1 /* the packet goes on, whatever we saw */
@@ -57,8 +58,12 @@ static __always_inline void watch_listener(struct __sk_buff *skb, struct sock_st
 			return;
 		bytes.flags = EARLY_SIP;
 	}
-	if (sniffed != SNIFFED_TLS)
+	if (sniffed == SNIFFED_TLS) {
+		child.verdict = VERDICT_TLS;
+		emit_tls(skb, &child, packet, true);
+	} else {
 		emit_payload(skb, &child, packet, true);
+	}
 	if (child.flags & SOCK_LOST_IN)
 		bytes.flags |= EARLY_LOST;
 	if (!bytes.flags)
@@ -130,6 +135,8 @@ static __always_inline void watch_stream(struct __sk_buff *skb, struct bpf_sock 
 		state->last_out_ns = packet->time_ns;
 	if (state->verdict == VERDICT_UNDECIDED)
 		decide_stream(skb, sk, state, packet, in);
+	if (state->verdict == VERDICT_TLS)
+		emit_tls(skb, state, packet, in);
 	if (state->verdict != VERDICT_SIP)
 		return;
 	announce(IPPROTO_TCP, state, &packet->ends);

@@ -33,7 +33,7 @@ type log []string
 
 func (l *log) Tick(event.Time) {}
 
-var names = [...]string{event.Opened: "opened", event.Data: "data", event.HalfClosed: "half", event.Closed: "closed", event.Figures: "figures"}
+var names = [...]string{event.Opened: "opened", event.Data: "data", event.HalfClosed: "half", event.Closed: "closed", event.Figures: "figures", event.Record: "record"}
 
 func (l *log) Handle(e *event.Event) {
 	s := fmt.Sprintf("%d %s", e.Socket, names[e.Kind])
@@ -43,7 +43,7 @@ func (l *log) Handle(e *event.Event) {
 		if e.MidLife {
 			s += " midlife"
 		}
-	case event.Data:
+	case event.Data, event.Record:
 		s += fmt.Sprintf(" %s %d %d/%d", [...]string{"", "in", "out"}[e.Direction], e.Seq, len(e.Payload), e.Length)
 		if e.Transport == event.UDP {
 			s += fmt.Sprintf(" %v %v", e.Local, e.Remote)

@@ -5,6 +5,7 @@ package capture
 import (
 	"bytes"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,6 +44,11 @@ func (c *tcp) open() {
 	c.fromA(flags{SYN: true}, 1000, 0, "")
 	c.fromB(flags{SYN: true, ACK: true}, 5000, 1001, "")
 	c.fromA(ack, 1001, 5001, "")
+}
+
+// tlsRecord returns a record of a TLS stream with n bytes behind its header.
+func tlsRecord(kind byte, n int) string {
+	return string([]byte{kind, 3, 3, byte(n >> 8), byte(n)}) + strings.Repeat("x", n)
 }
 
 // TestTCP: what the events of a connection are, by what was captured of it.
@@ -214,18 +220,31 @@ func TestTCP(t *testing.T) {
 			c.open()
 			c.fromA(ack, 1001, 5001, "\x16\x03\x01\x02\x00")
 			c.fromB(flags{RST: true, ACK: true}, 5001, 1006, "")
-		}, []string{"1 opened by 2 in 1ms tls", "1 opened by 2 in 1ms tls", "1 closed by 1 how 2 sent 0 received 5 resent 0 tls"}},
+		}, []string{"1 opened by 2 in 1ms tls", "1 opened by 2 in 1ms tls", "1 record in 1001 5/5 tls", "1 closed by 1 how 2 sent 0 received 5 resent 0 tls"}},
 		{"TLS on the other port", "", false, func(c *tcp) {
 			c.open()
 			c.fromA(ack, 1001, 5001, "\x16\x03\x01\x02\x00")
-		}, []string{"1 opened by 2 in 1ms", "1 opened by 2 in 1ms tls", "1 figures by 0 how 0 sent 0 received 5 resent 0 tls"}},
+		}, []string{"1 opened by 2 in 1ms", "1 opened by 2 in 1ms tls", "1 record in 1001 5/5 tls", "1 figures by 0 how 0 sent 0 received 5 resent 0 tls"}},
 		{"no TLS on the TLS port", "192.0.2.1:5061", false, func(c *tcp) {
 			c.open()
 			c.fromA(ack, 1001, 5001, options)
 		}, []string{"1 opened by 2 in 1ms tls", "1 data in 1001 39/39", "1 figures by 0 how 0 sent 0 received 39 resent 0"}},
 		{"TLS in mid-record", "192.0.2.1:5061", false, func(c *tcp) {
 			c.fromA(ack, 1001, 5001, "\x80\x81\x82\x83\x84")
-		}, []string{"1 opened by 0 in 0s midlife tls", "1 figures by 0 how 0 sent 0 received 5 resent 0 tls"}},
+		}, []string{"1 opened by 0 in 0s midlife tls", "1 record in 1001 5/5 tls", "1 figures by 0 how 0 sent 0 received 5 resent 0 tls"}},
+		{"TLS records", "192.0.2.1:5061", false, func(c *tcp) {
+			c.open()
+			long, ping := tlsRecord(23, 3000), tlsRecord(23, 21)
+			c.fromA(ack, 1001, 5001, tlsRecord(22, 500)+ping+long[:1000])
+			c.fromA(ack, 2532, 5001, long[1000:2000])
+			c.fromA(ack, 3532, 5001, long[2000:]+ping[:3])
+			c.fromA(ack, 4540, 5001, ping[3:])
+			c.fromA(ack, 4563, 5001, ping)
+			c.fromA(ack, 2532, 5001, long[1000:2000])
+		}, []string{"1 opened by 2 in 1ms tls", "1 opened by 2 in 1ms tls",
+			"1 record in 1001 505/505 tls", "1 record in 1506 5/26 tls", "1 record in 1532 5/3005 tls", "1 record in 4537 3/3 tls",
+			"1 record in 4540 23/23 tls", "1 record in 4563 5/26 tls", "1 record in 2532 1000/1000 tls",
+			"1 figures by 0 how 0 sent 0 received 3588 resent 0 tls"}},
 		{"TLS elsewhere", high, false, func(c *tcp) {
 			c.open()
 			c.fromA(ack, 1001, 5001, "\x16\x03\x01\x02\x00")

@@ -59,6 +59,20 @@ const (
 	// Listening: a socket accepts connections (TCP) or is bound (UDP) at
 	// Local. Owner, NetNS, Cgroup.
 	Listening
+	// Record: part of a TLS connection's stream as it is on the wire.
+	// Direction, Seq, Length, Payload. There are two kinds:
+	//
+	//   - A record of application data: Seq is that of its header, Length
+	//     that of the whole record, of which some may be on its way still, and
+	//     Payload is the header: type 23, two bytes of version, two bytes of
+	//     length, which is Length-5.
+	//   - Anything else, whole: records of the handshake, alerts, and what does
+	//     not begin with a record's header because the beginning was in
+	//     another segment.
+	//
+	// Plaintext of TLS, where it can be had, is Data, with a Seq of its own.
+	// Socket is 0 as for Data.
+	Record
 )
 
 // Transport is what carries SIP. TLS is TCP whose first bytes were a TLS
@@ -139,7 +153,7 @@ type Event struct {
 	Exiting   bool // HalfClosed, Closed: the local process was exiting when it ended the connection
 	Failed    bool // Closed: the connect never succeeded
 	ByAgent   bool // HalfClosed, Closed: viaduct itself ended the connection; By is Local then
-	Lost      bool // Data: the source lost bytes of this socket just before this event
+	Lost      bool // Data, Record: the source lost bytes of this socket just before this event
 	Own       bool // Data: viaduct itself sent these bytes, or (UDP, STUN) they answer what it sent
 	// Sideless: the source does not know which end is this host's, so Local is
 	// only where the initiator stands, or who was seen to send first. Set on

@@ -52,6 +52,7 @@ type end struct {
 	tries   uint8
 	resent  uint32     // segments seen again
 	sent    uint64     // payload bytes, up to high
+	record  record     // of TLS
 	lastAt  event.Time // last new payload, 0 if none
 }
 

@@ -60,12 +60,21 @@ func (t *Tracker) tellAll(c *conn, at event.Time) {
 // data emits payload of the end from, once for each socket: first where it
 // leaves, then where it arrives.
 func (t *Tracker) data(c *conn, from int, at event.Time, seq uint32, length int, b []byte) {
+	t.bytes(event.Data, c, from, at, seq, length, b)
+}
+
+// told emits part of a TLS stream in the same way.
+func (t *Tracker) told(c *conn, from int, p *packet.Packet, seq uint32, length int, b []byte) {
+	t.bytes(event.Record, c, from, p.Time, seq, length, b)
+}
+
+func (t *Tracker) bytes(k event.Kind, c *conn, from int, at event.Time, seq uint32, length int, b []byte) {
 	for i := range c.sockets {
 		v := c.inOrder(i, from)
 		if !v.told {
 			continue
 		}
-		t.begin(c, v, event.Data, at)
+		t.begin(c, v, k, at)
 		t.event.Direction = v.direction(from)
 		t.event.Seq, t.event.Length, t.event.Payload = seq, length, b
 		t.emit(&t.event)
@@ -120,5 +129,7 @@ func (t *Tracker) payload(c *conn, from int, p *packet.Packet) {
 			t.tellAll(c, p.Time)
 		}
 		t.data(c, from, p.Time, p.Seq, p.Length, p.Payload)
+	case isTLS:
+		t.records(c, from, p)
 	}
 }
