@@ -26,6 +26,7 @@ type Config struct {
 	ClosesPerMinute int // that a policy may have done: 60
 	MaxHeldBytes    int // out-of-order bytes of all streams: 64 MiB
 	MaxMessage      int // longest message head: 64 KiB
+	MaxHistory      int // bytes of what is remembered of the past of all connections: 0, nothing is
 
 	FlowTimeout    time.Duration // silence that ends a UDP flow: 5 minutes
 	CheckProtected time.Duration // how often protected connections are looked at: 1 minute

@@ -7,6 +7,7 @@ import (
 
 	"github.com/viaduct-project/viaduct/agent/dialog"
 	"github.com/viaduct-project/viaduct/agent/fact"
+	"github.com/viaduct-project/viaduct/agent/history"
 	"github.com/viaduct-project/viaduct/agent/keepalive"
 	"github.com/viaduct-project/viaduct/agent/stream"
 	"github.com/viaduct-project/viaduct/agent/transaction"
@@ -38,12 +39,13 @@ type connection struct {
 
 	tx      transaction.Owner
 	dialogs dialog.Owner
-	streams *[2]half // index by direction
+	marks   *history.Marks // nil if nothing is remembered
+	streams *[2]half       // index by direction
 
-	in                   *list // open, udp or closing
-	older, younger       *connection
-	sock                 *socket // UDP
-	sockOlder, sockYoung *connection
+	in             *list // open, udp or closing
+	older, younger *connection
+	sock           *socket // UDP
+	flow           *flow   // of sock
 }
 
 // half is one direction of a TCP connection.

@@ -15,6 +15,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/dialog"
 	"github.com/viaduct-project/viaduct/agent/early"
 	"github.com/viaduct-project/viaduct/agent/fact"
+	"github.com/viaduct-project/viaduct/agent/history"
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/agent/metrics"
 	"github.com/viaduct-project/viaduct/agent/negotiate"
@@ -49,6 +50,10 @@ type Core struct {
 	udp     list // flows, by last activity
 	closing list // TCP, by close
 	closed  ring
+	past    history.Budget
+	// forgotten is up to which of closed, by the order in which they came, have
+	// no history any more.
+	forgotten uint64
 
 	waiting []*connection // something is held in their streams
 
@@ -90,6 +95,7 @@ func New(cfg Config) *Core {
 		flows:      make(map[flowKey]*connection),
 		sockets:    make(map[uint64]*socket),
 		closed:     ring{limit: cfg.MaxClosed},
+		past:       history.Budget{Limit: cfg.MaxHistory},
 		txs:        transaction.New(cfg.MaxTransactions),
 		dialogs:    dialog.New(cfg.MaxDialogs),
 		agreements: negotiate.NewAgreements(cfg.MaxDialogs),

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/viaduct-project/viaduct/agent/dialog"
+	"github.com/viaduct-project/viaduct/agent/history"
 	"github.com/viaduct-project/viaduct/agent/keepalive"
 	"github.com/viaduct-project/viaduct/agent/peer"
 	"github.com/viaduct-project/viaduct/agent/rule"
@@ -35,6 +36,7 @@ func (c *Core) judgePlaced(conn *connection) {
 }
 
 func (c *Core) judgeMessage(k rule.Kind, conn *connection, d event.Direction, t event.Time, tx *transaction.Transaction, v transaction.Verdict) {
+	c.markMessage(conn, d, t, &c.msg, v)
 	c.scene = rule.Scene{Now: t, Conn: &conn.Conn, Dir: d, Local: c.localEnd(conn), Msg: &c.msg, Tx: tx, Verdict: v}
 	c.rules.Show(k, &c.scene)
 }
@@ -67,6 +69,7 @@ func (c *Core) judgeBeat(conn *connection, d event.Direction, t event.Time, b ru
 			conn.cadence(d, t)
 		}
 	}
+	c.markBeat(conn, d, t, b)
 	c.scene = rule.Scene{Now: t, Conn: &conn.Conn, Dir: d, Beat: b}
 	c.rules.Show(rule.Beaten, &c.scene)
 }
@@ -93,6 +96,9 @@ func (conn *connection) cadence(d event.Direction, t event.Time) {
 }
 
 func (c *Core) judgeDefect(conn *connection, d event.Direction, t event.Time, item *sipparse.Item) {
+	if item.Kind == sipparse.ItemDefect {
+		c.mark(conn, t, history.What{Kind: history.Malformed, Dir: d})
+	}
 	shown := *item // a copy, so that the items of clean streams stay off the heap
 	c.scene = rule.Scene{Now: t, Conn: &conn.Conn, Dir: d, Item: &shown}
 	if conn.streams != nil {

@@ -67,6 +67,7 @@ func (conn *connection) report(now event.Time) report.Connection {
 	}
 	line.Negotiated = conn.negotiated(&e)
 	line.Keepalives = conn.keepaliveLine(now)
+	line.History = conn.history()
 	return line
 }
 

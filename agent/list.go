@@ -46,20 +46,23 @@ func (conn *connection) leave() {
 type ring struct {
 	limit   int
 	records []*connection
-	at      int // oldest, once full
+	at      int    // oldest, once full
+	added   uint64 // ever
 }
 
 func (r *ring) len() int { return len(r.records) }
 
-// add returns whether the oldest record had to go.
-func (r *ring) add(conn *connection) (dropped bool) {
+// add returns the oldest record if that had to go, else nil.
+func (r *ring) add(conn *connection) (dropped *connection) {
+	r.added++
 	if len(r.records) < r.limit {
 		r.records = append(r.records, conn)
-		return false
+		return nil
 	}
+	dropped = r.records[r.at]
 	r.records[r.at] = conn
 	r.at = (r.at + 1) % r.limit
-	return true
+	return dropped
 }
 
 // socket is a UDP socket: its flows share the owner.
@@ -69,27 +72,34 @@ type socket struct {
 	owner   event.Process
 	netns   uint64
 	inside  *event.Container // nil if none is known
-	newest  *connection      // flows
-	told    bool             // the source speaks of it, not only its datagrams do
-	missing bool             // the last recount did not find it
+	newest  *flow
+	told    bool // the source speaks of it, not only its datagrams do
+	missing bool // the last recount did not find it
+}
+
+// flow is the place of a connection among those of its socket.
+type flow struct {
+	*connection
+	older, younger *flow
 }
 
 func (s *socket) add(conn *connection) {
-	conn.sock, conn.sockOlder, conn.sockYoung = s, s.newest, nil
+	conn.sock, conn.flow = s, &flow{connection: conn, older: s.newest}
 	if s.newest != nil {
-		s.newest.sockYoung = conn
+		s.newest.younger = conn.flow
 	}
-	s.newest = conn
+	s.newest = conn.flow
 }
 
 func (s *socket) remove(conn *connection) {
-	if conn.sockYoung != nil {
-		conn.sockYoung.sockOlder = conn.sockOlder
+	f := conn.flow
+	if f.younger != nil {
+		f.younger.older = f.older
 	} else {
-		s.newest = conn.sockOlder
+		s.newest = f.older
 	}
-	if conn.sockOlder != nil {
-		conn.sockOlder.sockYoung = conn.sockYoung
+	if f.older != nil {
+		f.older.younger = f.younger
 	}
-	conn.sock, conn.sockOlder, conn.sockYoung = nil, nil, nil
+	conn.sock, conn.flow = nil, nil
 }

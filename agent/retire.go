@@ -22,6 +22,7 @@ func (c *Core) evict() {
 		c.evicted.Connections++
 		conn := c.open.oldest
 		c.release(conn)
+		c.past.Drop(&conn.marks)
 		delete(c.tcp, conn.Socket)
 	}
 }
@@ -58,8 +59,9 @@ func (c *Core) retire(conn *connection) {
 	} else {
 		delete(c.tcp, conn.Socket)
 	}
-	if c.closed.add(conn) {
+	if dropped := c.closed.add(conn); dropped != nil {
 		c.evicted.Closed++
+		c.past.Drop(&dropped.marks)
 	}
 }
 

@@ -77,8 +77,8 @@ func (c *Core) socketClosed(e *event.Event) {
 		return
 	}
 	for s.newest != nil {
-		if !c.silent(s.newest, e.Time) {
-			c.endFlow(s.newest, e.Time, event.Local, event.HowUnknown)
+		if !c.silent(s.newest.connection, e.Time) {
+			c.endFlow(s.newest.connection, e.Time, event.Local, event.HowUnknown)
 		}
 	}
 	delete(c.sockets, e.Socket)

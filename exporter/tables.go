@@ -44,5 +44,6 @@ func evictions(e *metrics.Evicted) []table {
 		{"findings", e.Findings},
 		{"timers", e.Timers},
 		{"notes", e.Notes},
+		{"marks", e.Marks},
 	}
 }

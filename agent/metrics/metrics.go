@@ -131,9 +131,10 @@ type Evicted struct {
 	Findings     uint64
 	Timers       uint64
 	Notes        uint64 // of the rules, beyond connections, transactions and dialogs
+	Marks        uint64 // of the past of connections, for lack of room
 }
 
 // Total adds them up.
 func (e Evicted) Total() uint64 {
-	return e.Connections + e.Flows + e.Sockets + e.Transactions + e.Dialogs + e.Agreements + e.Bindings + e.Pairs + e.Closed + e.Findings + e.Timers + e.Notes
+	return e.Connections + e.Flows + e.Sockets + e.Transactions + e.Dialogs + e.Agreements + e.Bindings + e.Pairs + e.Closed + e.Findings + e.Timers + e.Notes + e.Marks
 }

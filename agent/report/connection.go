@@ -44,6 +44,26 @@ type Connection struct {
 	SRTTSeconds   *float64 `json:"srtt_seconds"`
 	Incomplete    bool     `json:"incomplete"`
 	Findings      []int    `json:"findings"` // indexes into Report.Findings
+	History       *History `json:"history"`  // null if it is not remembered
+}
+
+// History is what went over a connection, the first things and the newest ones.
+// LeftOut is how many are missing behind the first ones.
+type History struct {
+	Since   time.Time `json:"since"` // when the connection was met
+	First   int       `json:"first"`
+	LeftOut int       `json:"left_out"`
+	Marks   []Mark    `json:"marks"`
+}
+
+// Mark is one thing that went over a connection.
+type Mark struct {
+	At     float64 `json:"at"`   // seconds after History.Since
+	From   string  `json:"from"` // local, remote, unknown
+	Kind   string  `json:"kind"` // request, response, ping, pong, stray-crlf, stun-request, stun-response, malformed
+	Method string  `json:"method,omitempty"`
+	Status int     `json:"status,omitempty"`
+	Again  bool    `json:"again,omitempty"` // a copy
 }
 
 // Process holds the socket.
