@@ -50,6 +50,7 @@ type Core struct {
 	udp     list // flows, by last activity
 	closing list // TCP, by close
 	closed  ring
+	met     order
 	past    history.Budget
 	// forgotten is up to which of closed, by the order in which they came, have
 	// no history any more.

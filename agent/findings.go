@@ -41,6 +41,7 @@ func partyName(s event.Side) string { return [...]string{"unknown", "local", "pe
 
 func findingLine(f *rule.Finding) report.Finding {
 	line := report.Finding{
+		ID:         "f" + number(f.ID),
 		Rule:       f.Rule.ID,
 		Severity:   f.Severity.String(),
 		Party:      partyName(f.Party),

@@ -51,6 +51,7 @@ func (c *Core) newConnection(e *event.Event) *connection {
 	c.take(conn, e)
 	conn.Peer = c.peers.Get(conn.Remote.Addr())
 	c.place(conn)
+	c.met.add(conn)
 	return conn
 }
 

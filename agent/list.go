@@ -6,7 +6,10 @@ import "github.com/viaduct-project/viaduct/internal/event"
 
 // list orders connections by when they were last put at its end. A connection
 // is in one list at a time.
-type list struct{ oldest, youngest *connection }
+type list struct {
+	oldest, youngest *connection
+	n                int
+}
 
 // put moves conn to the end of l, out of whatever list it was in.
 func (l *list) put(conn *connection) {
@@ -15,6 +18,7 @@ func (l *list) put(conn *connection) {
 	}
 	conn.leave()
 	conn.in, conn.older = l, l.youngest
+	l.n++
 	if l.youngest != nil {
 		l.youngest.younger = conn
 	} else {
@@ -29,6 +33,7 @@ func (conn *connection) leave() {
 	if l == nil {
 		return
 	}
+	l.n--
 	if conn.older != nil {
 		conn.older.younger = conn.younger
 	} else {
@@ -75,6 +80,11 @@ type socket struct {
 	newest  *flow
 	told    bool // the source speaks of it, not only its datagrams do
 	missing bool // the last recount did not find it
+}
+
+// newest returns the record that was added so many before the last one.
+func (r *ring) newest(back int) *connection {
+	return r.records[(r.added-1-uint64(back))%uint64(r.limit)]
 }
 
 // flow is the place of a connection among those of its socket.

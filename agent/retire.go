@@ -23,6 +23,7 @@ func (c *Core) evict() {
 		conn := c.open.oldest
 		c.release(conn)
 		c.past.Drop(&conn.marks)
+		c.met.remove(conn)
 		delete(c.tcp, conn.Socket)
 	}
 }
@@ -62,6 +63,7 @@ func (c *Core) retire(conn *connection) {
 	if dropped := c.closed.add(conn); dropped != nil {
 		c.evicted.Closed++
 		c.past.Drop(&dropped.marks)
+		c.met.remove(dropped)
 	}
 }
 

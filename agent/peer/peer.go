@@ -102,12 +102,18 @@ func (tb *Table) unlink(p *Peer) {
 	p.older, p.younger = nil, nil
 }
 
-// All returns the peers by address.
-func (tb *Table) All() []*Peer {
+// Unsorted returns the peers in any order.
+func (tb *Table) Unsorted() []*Peer {
 	all := make([]*Peer, 0, len(tb.byAddr))
 	for _, p := range tb.byAddr {
 		all = append(all, p)
 	}
+	return all
+}
+
+// All returns the peers by address.
+func (tb *Table) All() []*Peer {
+	all := tb.Unsorted()
 	slices.SortFunc(all, func(a, b *Peer) int { return a.Address.Compare(b.Address) })
 	return all
 }

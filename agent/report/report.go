@@ -40,6 +40,7 @@ type Host struct {
 // Finding is one breach or advice. Evidence is the header line or the figures
 // that show it, never a body or a credential.
 type Finding struct {
+	ID         string    `json:"id"` // stable within the report
 	Rule       string    `json:"rule"`
 	Severity   string    `json:"severity"` // violation, advice, info
 	Party      string    `json:"party"`    // local, peer, unknown

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/viaduct-project/viaduct/agent/fact"
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -14,6 +16,7 @@ import (
 
 // Finding is one broken rule, by one cause.
 type Finding struct {
+	ID       uint64 // counts up as they are raised
 	Rule     *Rule
 	Severity Severity // the highest that it was raised with
 	Party    event.Side
@@ -66,6 +69,9 @@ func (f *Findings) All() []*Finding {
 	return f.all
 }
 
+// Raised returns the findings in no order. They are the Engine's.
+func (f *Findings) Raised() []*Finding { return f.all }
+
 // Len is how many there are.
 func (f *Findings) Len() int { return len(f.all) }
 
@@ -90,7 +96,7 @@ func (f *Findings) add(r *Rule, c *fact.Conn, cause uint64, s Severity, party ev
 		f.Dropped++
 		return
 	}
-	n := &Finding{Rule: r, Severity: s, Party: party, Conn: c, First: t, Last: t, Count: 1, Evidence: printable(evidence())}
+	n := &Finding{ID: uint64(len(f.all)) + 1, Rule: r, Severity: s, Party: party, Conn: c, First: t, Last: t, Count: 1, Evidence: printable(evidence())}
 	f.byKey[k] = n
 	f.all = append(f.all, n)
 }
@@ -121,7 +127,7 @@ func printable(s string) string {
 		switch {
 		case len(b) == evidenceLimit:
 			return string(b) + "..."
-		case r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0xfffd:
+		case r == utf8.RuneError || unicode.In(r, unicode.C, unicode.Zl, unicode.Zp): // controls, and what turns the text around
 			r = '.'
 		}
 		b = append(b, r)
