@@ -73,7 +73,7 @@ static __always_inline void fill_data(struct data_record *record, struct sock_st
 		return true;                                                                    \
 	}
 
-EMIT_CLASS(96)
+EMIT_CLASS(104)
 EMIT_CLASS(512)
 EMIT_CLASS(1024)
 EMIT_CLASS(2048)
@@ -87,8 +87,8 @@ __noinline int emit_piece(struct __sk_buff *skb, struct sock_state *state, const
 
 	if (!state || !packet || !piece)
 		return 0;
-	if (piece->captured <= 96 - sizeof(struct data_record))
-		done = emit_piece_96(skb, state, packet, piece, in);
+	if (piece->captured <= 104 - sizeof(struct data_record))
+		done = emit_piece_104(skb, state, packet, piece, in);
 	else if (piece->captured <= 512 - sizeof(struct data_record))
 		done = emit_piece_512(skb, state, packet, piece, in);
 	else if (piece->captured <= 1024 - sizeof(struct data_record))

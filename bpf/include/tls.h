@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * What goes up of a TLS stream: the handshake, and of application data the
- * header of each record. A segment that begins with a record's header is
+ * beginning of each record. A segment that begins with a record's header is
  * followed from header to header; of one that does not (a header is split, a
  * segment before it is missing) all bytes go up, and the agent, which puts
  * segments in order, finds the headers. A segment within a record whose header
@@ -14,6 +14,8 @@
 #include "payload.h"
 
 #define TLS_HEADER_BYTES 5
+/* Of application data: the header, and enough of what is encrypted to know the record again. */
+#define TLS_BEGIN_BYTES (TLS_HEADER_BYTES + 16)
 #define TLS_HANDSHAKE_FIRST 20 /* change_cipher_spec, alert, handshake */
 #define TLS_APPLICATION_DATA 23
 #define TLS_LENGTH_MAX (16384 + 2048) /* RFC 5246 section 6.2.3 */
@@ -82,7 +84,9 @@ __noinline int emit_tls_piece(struct __sk_buff *skb, struct sock_state *state, c
 	piece->headed = size != 0;
 	if (size && header.type == TLS_APPLICATION_DATA) {
 		piece->length = size;
-		piece->captured = TLS_HEADER_BYTES;
+		piece->captured = left < size ? left : size;
+		if (piece->captured > TLS_BEGIN_BYTES)
+			piece->captured = TLS_BEGIN_BYTES;
 		tls_note(state, piece->seq, size, in);
 	} else {
 		if (!size || size > left)

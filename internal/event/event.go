@@ -65,7 +65,8 @@ const (
 	//   - A record of application data: Seq is that of its header, Length
 	//     that of the whole record, of which some may be on its way still, and
 	//     Payload is the header: type 23, two bytes of version, two bytes of
-	//     length, which is Length-5.
+	//     length, which is Length-5; and as much of the next 16 bytes as the
+	//     segment had, which nobody can read, but which no other record has.
 	//   - Anything else, whole: records of the handshake, alerts, and what does
 	//     not begin with a record's header because the beginning was in
 	//     another segment.

@@ -5,11 +5,12 @@ package track
 import "github.com/viaduct-project/viaduct/internal/capture/packet"
 
 // What goes up of a TLS stream is what the programs in the kernel send (see
-// bpf/include/tls.h): of application data the header of each record, of all
+// bpf/include/tls.h): of application data the beginning of each record, of all
 // else everything.
 const (
 	tlsHeader      = 5
-	tlsFirst       = 20 // change_cipher_spec; alert and handshake follow
+	tlsBegin       = tlsHeader + 16 // what is told of application data
+	tlsFirst       = 20             // change_cipher_spec; alert and handshake follow
 	tlsApplication = 23
 	tlsLengthMax   = 16384 + 2048 // RFC 5246 section 6.2.3
 	tlsRecordsMax  = 32           // of one segment, in the programs
@@ -53,7 +54,7 @@ func (t *Tracker) records(c *conn, from int, p *packet.Packet) {
 			return
 		case application:
 			e.record = record{seq, uint32(length)}
-			t.told(c, from, p, seq, length, b[:tlsHeader])
+			t.told(c, from, p, seq, length, b[:min(tlsBegin, length, len(b))])
 		default:
 			length = min(length, left)
 			t.told(c, from, p, seq, length, b[:min(length, len(b))])
