@@ -242,7 +242,7 @@ func TestTCP(t *testing.T) {
 			c.fromA(ack, 4563, 5001, ping)
 			c.fromA(ack, 2532, 5001, long[1000:2000])
 		}, []string{"1 opened by 2 in 1ms tls", "1 opened by 2 in 1ms tls",
-			"1 record in 1001 505/505 tls", "1 record in 1506 21/26 tls", "1 record in 1532 5/3005 tls", "1 record in 4537 3/3 tls",
+			"1 record in 1001 505/505 tls", "1 record in 1506 21/26 tls", "1 record in 1532 21/3005 tls", "1 record in 4537 3/3 tls",
 			"1 record in 4540 23/23 tls", "1 record in 4563 21/26 tls", "1 record in 2532 1000/1000 tls",
 			"1 figures by 0 how 0 sent 0 received 3588 resent 0 tls"}},
 		{"TLS elsewhere", high, false, func(c *tcp) {
