@@ -25,7 +25,7 @@ type rule struct {
 var rules = []rule{
 	{of: "sipparse", only: []string{}, reason: "others import the parser for itself, and it brings nothing along"},
 	{of: "internal/event", only: []string{}, reason: "every source of events speaks it"},
-	{of: "agent...", only: []string{module + "agent", module + "sipparse", module + "internal/event", "github.com/gaissmai/bart"},
+	{of: "agent...", only: []string{module + "agent", module + "sipparse", module + "internal/event", "github.com/gaissmai/bart", "golang.org/x/crypto/cryptobyte"},
 		reason: "the core is pure: the same events from any source give the same report"},
 	{of: "agent...", never: []string{"os", "net/http", "os/exec", "log", "log/slog", "syscall"},
 		reason: "the core does no I/O"},
