@@ -67,8 +67,11 @@ func (c *Core) Wishes(now event.Time) []rule.Wish {
 		case w.Action == rule.Close && c.acts.budget == 0:
 			c.Acted(&w, Skipped, fmt.Sprintf("more than %d closes in this minute", c.cfg.ClosesPerMinute), now)
 		default:
-			if w.Action == rule.Close {
+			switch w.Action {
+			case rule.Close:
 				c.acts.budget--
+			case rule.Protect:
+				w.Probe = c.probe(c.known(w.Conn), now)
 			}
 			due = append(due, w)
 		}
@@ -85,6 +88,8 @@ func (c *Core) Still(w *rule.Wish, now event.Time) error {
 		return errors.New("the connection has ended")
 	case conn.Row.Enforce != w.Mode:
 		return errors.New("the policy is another one now")
+	case w.Action.Keepalive():
+		return c.stillBeat(conn, w, now)
 	case w.Action != rule.Close:
 		return nil
 	case conn.tx.Pending(now) > 0:
@@ -104,11 +109,14 @@ func (c *Core) Still(w *rule.Wish, now event.Time) error {
 // Acted tells what became of w.
 func (c *Core) Acted(w *rule.Wish, o Outcome, reason string, now event.Time) {
 	c.counters.Actions[w.Action][w.Mode][o]++
+	if w.Action.Keepalive() {
+		c.actedBeat(w, o, now)
+	}
 	k := actKey{w.Action, w.Conn.ID, w.Mode, o}
 	if line := c.acts.lines[k]; line != nil {
 		line.Count++
 		line.Last, line.Reason = now.Go(), reason
-		if o == Done {
+		if o == Done && !w.Action.Keepalive() { // which would fill the log
 			c.tell(line)
 		}
 		return
@@ -137,7 +145,8 @@ func (c *Core) tell(line *report.Action) {
 }
 
 // Actions returns what is new since the last call: what was done, and what was
-// skipped or failed for the first time on its connection.
+// skipped or failed for the first time on its connection. Keep-alives are told
+// of once a connection.
 func (c *Core) Actions() []report.Action {
 	fresh := c.acts.fresh
 	c.acts.fresh = nil

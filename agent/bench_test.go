@@ -92,7 +92,7 @@ func BenchmarkIdleConnections(b *testing.B) {
 		b.Run(fmt.Sprintf("keepalives=%d", keepalives), func(b *testing.B) {
 			const count = 200_000
 			for b.Loop() {
-				before := heap()
+				before := heapBytes()
 				c := New(Config{})
 				s := script.New()
 				for n := range count {
@@ -111,14 +111,14 @@ func BenchmarkIdleConnections(b *testing.B) {
 					}
 				}
 				c.Tick(s.Now.Add(time.Minute))
-				b.ReportMetric(float64(heap()-before)/count, "B/connection")
+				b.ReportMetric(float64(heapBytes()-before)/count, "B/connection")
 				runtime.KeepAlive(c)
 			}
 		})
 	}
 }
 
-func heap() uint64 {
+func heapBytes() uint64 {
 	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats

@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"math/rand/v2"
 	"time"
 
 	"github.com/viaduct-project/viaduct/agent/policy"
@@ -31,6 +32,11 @@ type Config struct {
 	FlowTimeout    time.Duration // silence that ends a UDP flow: 5 minutes
 	CheckProtected time.Duration // how often protected connections are looked at: 1 minute
 
+	// Random draws the times of keep-alives and the transaction ids of Binding
+	// requests, which nobody should be able to guess: on a live host give a
+	// source of the kind of rand.ChaCha8. nil: the same numbers in every run.
+	Random rand.Source
+
 	Profile rule.Profile
 	Policy  *policy.Policy // nil: one peer, other, that is observed
 }
@@ -50,6 +56,9 @@ func (c Config) withDefaults() Config {
 	if c.Policy == nil {
 		c.Policy = &policy.Policy{Fallback: policy.Peer{Name: policy.Other, Persistent: policy.Persistent{MaxConnections: -1}}}
 		c.Policy.Compile()
+	}
+	if c.Random == nil {
+		c.Random = rand.NewPCG(1, 2)
 	}
 	if c.Source == "" {
 		c.Source = "live"

@@ -5,6 +5,7 @@ package agent
 import (
 	"time"
 
+	"github.com/viaduct-project/viaduct/agent/assist"
 	"github.com/viaduct-project/viaduct/agent/dialog"
 	"github.com/viaduct-project/viaduct/agent/fact"
 	"github.com/viaduct-project/viaduct/agent/history"
@@ -36,6 +37,8 @@ type connection struct {
 	outlived bool // a request followed the end of a dialog
 
 	placed placement
+	upkeep *upkeep        // nil if viaduct never had to keep it alive
+	rested *assist.Rested // what an earlier agent knew of that, until upkeep takes it
 
 	tx      transaction.Owner
 	dialogs dialog.Owner

@@ -10,8 +10,10 @@
 package agent
 
 import (
+	"math/rand/v2"
 	"net/netip"
 
+	"github.com/viaduct-project/viaduct/agent/assist"
 	"github.com/viaduct-project/viaduct/agent/dialog"
 	"github.com/viaduct-project/viaduct/agent/early"
 	"github.com/viaduct-project/viaduct/agent/fact"
@@ -70,6 +72,9 @@ type Core struct {
 	rules     *rule.Engine
 	scene     rule.Scene // of the moment
 	acts      acts
+	beats     agenda          // connections that are kept alive, by what is due
+	programs  assist.Programs // that were seen on this host
+	rand      *rand.Rand
 
 	resume  map[flowKey]*saved.Connection // left by an earlier agent, no event was about it so far
 	resumed event.Time                    // when it was restored
@@ -103,6 +108,7 @@ func New(cfg Config) *Core {
 		bound:      registration.New(cfg.MaxBindings),
 		peers:      peer.NewTable(cfg.MaxPeers),
 		early:      early.New(),
+		rand:       rand.New(cfg.Random),
 		budget:     stream.Budget{Limit: cfg.MaxHeldBytes},
 
 		outgoing:  fact.NewIndex(),

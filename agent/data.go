@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/viaduct-project/viaduct/agent/assist"
 	"github.com/viaduct-project/viaduct/agent/keepalive"
 	"github.com/viaduct-project/viaduct/agent/negotiate"
 	"github.com/viaduct-project/viaduct/agent/rule"
@@ -59,9 +60,10 @@ func (c *Core) segment(e *event.Event) {
 	d := e.Direction
 	h := &conn.streams[index(d)]
 	before, heldBefore := h.Extent(), h.Held()
-	cursor := h.Push(e.Time, stream.Segment{Seq: e.Seq, Length: e.Length, Data: e.Payload, Lost: e.Lost}, &c.budget)
+	own := e.Own || conn.ownAnswer(d, e.Payload, e.Time)
+	cursor := h.Push(e.Time, stream.Segment{Seq: e.Seq, Length: e.Length, Data: e.Payload, Lost: e.Lost, Own: e.Own}, &c.budget)
 	c.pull(conn, d, e.Time, &cursor)
-	if h.Extent() != before || h.Held() != heldBefore {
+	if !own && (h.Extent() != before || h.Held() != heldBefore) {
 		conn.touched(d, e.Time) // more than a retransmission
 	}
 }
@@ -110,11 +112,17 @@ func (c *Core) pull(conn *connection, d event.Direction, t event.Time, cursor *s
 	var chunk stream.Chunk
 	moved := false
 	for cursor.Next(&chunk) {
-		moved = true
-		if chunk.Gap > 0 {
+		switch {
+		case chunk.Own:
+			conn.add(d, len(chunk.Data))
+			c.ownPing(conn, d, t)
+			continue // it is no part of what the program says
+		case chunk.Gap > 0:
+			moved = true
 			c.countGap(conn, d, chunk.Gap)
 			h.framer.Gap(chunk.Gap)
-		} else {
+		default:
+			moved = true
 			conn.add(d, len(chunk.Data))
 			h.lines(chunk.Data)
 			h.framer.Push(chunk.Data)
@@ -194,6 +202,11 @@ func (c *Core) framed(conn *connection, d event.Direction, t event.Time, item *s
 }
 
 func (c *Core) ping(conn *connection, d event.Direction, t event.Time) {
+	if u := conn.upkeep; u != nil && d == event.In && u.AwaitsTwo(conn.Alive != nil && conn.Alive.Waiting(event.Out, t) != 0) {
+		c.pong(conn, d, t) // two pongs in one segment, at least one of which is for viaduct
+		c.pong(conn, d, t)
+		return
+	}
 	if conn.keepalives().Ping(d, t) {
 		c.counters.Keepalives[keepalive.Ping][d]++
 		c.judgeBeat(conn, d, t, rule.Beat{Kind: keepalive.Ping})
@@ -206,20 +219,36 @@ func (c *Core) ping(conn *connection, d event.Direction, t event.Time) {
 }
 
 func (c *Core) pong(conn *connection, d event.Direction, t event.Time) {
+	if c.ownPong(conn, d, t) {
+		return
+	}
 	if conn.Alive == nil { // nobody pinged: do not allocate for padding
-		c.counters.Keepalives[keepalive.Stray][d]++
-		c.judgeBeat(conn, d, t, rule.Beat{Kind: keepalive.Stray})
+		c.stray(conn, d, t)
 		return
 	}
 	rtt, ok := conn.Alive.Pong(d, t)
 	if !ok {
-		c.counters.Keepalives[keepalive.Stray][d]++
-		c.judgeBeat(conn, d, t, rule.Beat{Kind: keepalive.Stray})
+		c.stray(conn, d, t)
 		return
+	}
+	if d == event.In {
+		conn.replied()
 	}
 	c.counters.Keepalives[keepalive.Pong][d]++
 	c.counters.RoundTrip.Observe(rtt.Seconds())
 	c.judgeBeat(conn, d, t, rule.Beat{Kind: keepalive.Pong, Answered: true, RTT: rtt})
+}
+
+// stray takes a lone CRLF that answers nothing.
+func (c *Core) stray(conn *connection, d event.Direction, t event.Time) {
+	if u := conn.upkeep; u != nil && d == event.Out {
+		if h, after := u.Stray(t); h != assist.Unharmed {
+			c.harmed(conn, t, rule.Upkeep{Harm: h, After: after})
+			return // viaduct's ping was the cause
+		}
+	}
+	c.counters.Keepalives[keepalive.Stray][d]++
+	c.judgeBeat(conn, d, t, rule.Beat{Kind: keepalive.Stray})
 }
 
 // decide settles and gives up all that the streams of conn hold.

@@ -30,6 +30,7 @@ func (c *Core) judge(k rule.Kind, conn *connection, t event.Time) {
 // judgePlaced is judge for a connection that may be in the middle of something
 // else: it has a scene of its own.
 func (c *Core) judgePlaced(conn *connection) {
+	c.review(conn, max(conn.First, conn.LastIn, conn.LastOut, c.now))
 	if c.rules.Wants(rule.Placed) {
 		c.rules.Show(rule.Placed, &rule.Scene{Now: max(conn.First, conn.LastIn, conn.LastOut), Conn: &conn.Conn})
 	}
@@ -67,6 +68,9 @@ func (c *Core) judgeBeat(conn *connection, d event.Direction, t event.Time, b ru
 		if !b.Again {
 			conn.Neg.Beat(d, t)
 			conn.cadence(d, t)
+			if d == event.Out {
+				c.assisted(conn, t)
+			}
 		}
 	}
 	c.markBeat(conn, d, t, b)

@@ -129,6 +129,10 @@ func (c *Core) ended(conn *connection, e *event.Event, by event.Side, how event.
 	conn.Pending = int32(conn.tx.Pending(t))
 	conn.Idle = conn.silence(t)
 	c.outgoing.Remove(&conn.Conn)
+	if conn.upkeep != nil {
+		c.unplan(conn.upkeep)
+		c.harmedByEnd(conn)
+	}
 	c.judge(rule.Ended, conn, t)
 }
 

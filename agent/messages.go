@@ -39,9 +39,10 @@ func (c *Core) message(conn *connection, d event.Direction, t event.Time, head [
 	}
 	if m.Request {
 		c.request(conn, d, t, m)
-		return
+	} else {
+		c.response(conn, d, t, m)
 	}
-	c.response(conn, d, t, m)
+	c.reviewAfter(conn, d, t)
 }
 
 func (c *Core) count(conn *connection, d event.Direction, m *message.Message) {
@@ -158,6 +159,9 @@ func (c *Core) response(conn *connection, d event.Direction, t event.Time, m *me
 		c.bound.Answered(tx.Binds, tx.Conn, m, t)
 	}
 	c.keepAnswered(request, t, tx, m)
+	if other := c.known(tx.Conn); other != nil && other != conn {
+		c.reviewAfter(other, 0, t)
+	}
 	if verdict == transaction.Final {
 		c.followDialog(c.asked(tx, conn), request, t, m)
 	}

@@ -40,7 +40,7 @@ func BenchmarkRegister(b *testing.B) {
 					events[2*n+i] = e
 				}
 			}
-			before := heap()
+			before := heapBytes()
 			c, now := New(Config{FlowTimeout: time.Hour}), script.Start
 			play := func(n int) {
 				e := &events[n%len(events)]
@@ -60,7 +60,7 @@ func BenchmarkRegister(b *testing.B) {
 				play(n)
 				n++
 			}
-			b.ReportMetric(float64(heap()-before)/uas, "B/UA")
+			b.ReportMetric(float64(heapBytes()-before)/uas, "B/UA")
 			runtime.KeepAlive(c)
 			runtime.KeepAlive(&events)
 		})

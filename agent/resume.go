@@ -16,7 +16,7 @@ const resumable = 2 * time.Hour
 // Save returns what the next agent on this host needs to know of the open
 // connections, without the host's boot id, which the caller knows.
 func (c *Core) Save() *saved.State {
-	s := &saved.State{Format: saved.Format, Connections: []saved.Connection{}}
+	s := &saved.State{Format: saved.Format, Connections: []saved.Connection{}, Programs: c.programs.Save()}
 	for _, negotiated := range []bool{true, false} {
 		for _, open := range []*list{&c.open, &c.udp} {
 			for conn := open.youngest; conn != nil; conn = conn.older {
@@ -60,6 +60,11 @@ func (conn *connection) save() saved.Connection {
 	if conn.Neg != nil {
 		s.Negotiated = conn.Neg.Save()
 	}
+	if conn.upkeep != nil {
+		s.Upkeep = conn.upkeep.Rest()
+	} else {
+		s.Upkeep = conn.rested
+	}
 	return s
 }
 
@@ -68,6 +73,7 @@ func (conn *connection) save() saved.Connection {
 // this core; the core keeps s, which must be from [saved.Decode] or Save.
 func (c *Core) Restore(s *saved.State, now event.Time) {
 	c.resumed = now
+	c.programs.Restore(s.Programs)
 	c.resume = make(map[flowKey]*saved.Connection, len(s.Connections))
 	for i := range s.Connections {
 		r := &s.Connections[i]
@@ -101,6 +107,7 @@ func (c *Core) take(conn *connection, e *event.Event) {
 	}
 	conn.Messages, conn.Sent, conn.Received = r.Messages, r.Sent, r.Received
 	conn.Registered, conn.SentBy = r.Registered, r.SentBy
+	conn.rested = r.Upkeep
 	if r.Negotiated != nil {
 		conn.Neg = c.agreements.Restore(r.Negotiated, e.Time)
 	}

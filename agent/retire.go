@@ -69,6 +69,9 @@ func (c *Core) retire(conn *connection) {
 
 // release lets go of all that conn holds in tables.
 func (c *Core) release(conn *connection) {
+	if conn.upkeep != nil {
+		c.unplan(conn.upkeep)
+	}
 	c.part(conn)
 	c.outgoing.Remove(&conn.Conn)
 	c.txs.Release(&conn.tx)

@@ -96,7 +96,7 @@ func (c *Core) flow(key flowKey, t event.Time) *connection {
 
 // silent ends conn if it has been silent for long enough, and says so.
 func (c *Core) silent(conn *connection, t event.Time) bool {
-	if t.Sub(max(conn.LastIn, conn.LastOut)) < c.cfg.FlowTimeout {
+	if t.Sub(conn.lastDatagram()) < c.cfg.FlowTimeout {
 		return false
 	}
 	c.expireFlow(conn)
@@ -104,6 +104,10 @@ func (c *Core) silent(conn *connection, t event.Time) bool {
 }
 
 func (c *Core) datagram(e *event.Event) {
+	if e.Own {
+		c.ownDatagram(e)
+		return
+	}
 	if e.Length > len(e.Payload) {
 		c.lost.Truncated++
 	}
@@ -139,6 +143,9 @@ func (c *Core) datagram(e *event.Event) {
 		if rtt, answered := conn.keepalives().Stun(d, e.Time, kind, e.Payload); answered {
 			c.counters.RoundTrip.Observe(rtt.Seconds())
 			beat.Answered, beat.RTT = true, rtt
+			if d == event.In {
+				conn.replied()
+			}
 		}
 	}
 	c.counters.Keepalives[kind][d]++
@@ -146,6 +153,16 @@ func (c *Core) datagram(e *event.Event) {
 		conn.beginsWith(d)
 	}
 	c.judgeBeat(conn, d, e.Time, beat)
+}
+
+// lastDatagram is when the newest one went, viaduct's own too: they keep the
+// flow alive, however idle it is.
+func (conn *connection) lastDatagram() event.Time {
+	last := max(conn.LastIn, conn.LastOut)
+	if conn.upkeep != nil {
+		last = max(last, conn.upkeep.newest)
+	}
+	return last
 }
 
 func (c *Core) newFlow(e *event.Event, key flowKey) *connection {
@@ -176,7 +193,7 @@ func (conn *connection) beginsWith(d event.Direction) {
 
 // expireFlow ends a flow that fell silent, at the time when that was certain.
 func (c *Core) expireFlow(conn *connection) {
-	at := max(conn.LastIn, conn.LastOut).Add(c.cfg.FlowTimeout)
+	at := conn.lastDatagram().Add(c.cfg.FlowTimeout)
 	c.endFlow(conn, at, event.Unknown, event.Expired)
 }
 

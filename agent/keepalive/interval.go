@@ -29,11 +29,14 @@ type Intervals struct{ Min, Median, Max time.Duration }
 func (s *State) interval(side *Side, t event.Time) {
 	last := side.Last
 	side.Last = t
+	if side.First == 0 {
+		side.First = t
+	}
 	if last == 0 || t < last {
 		return
 	}
 	d := t.Sub(last)
-	side.Gap = d
+	side.Gap, side.Longest = d, max(side.Longest, d)
 	if len(s.ms) == 0 || d < s.min {
 		s.min = d
 	}

@@ -35,17 +35,20 @@ var kindNames = [Kinds]string{"ping", "pong", "stray-crlf", "datagram", "stun-re
 
 func (k Kind) String() string { return kindNames[k] }
 
-// outstanding is how many pings one side may have in flight before the oldest
+// Outstanding is how many pings one side may have in flight before the oldest
 // counts as unanswered.
-const outstanding = 4
+const Outstanding = 4
 
 // Side is what one end sent.
 type Side struct {
 	Pings, Pongs, Stun, Answers uint32
 	Last                        event.Time    // newest keep-alive, 0 if none; a Binding request by its first copy
-	Gap                         time.Duration // between it and the one before, 0 if that was the first
+	First                       event.Time    // oldest, 0 if none
+	Gap                         time.Duration // between the newest and the one before, 0 if that was the first
+	Longest                     time.Duration // of all gaps
+	RTT                         time.Duration // of the newest that was answered, 0 if none was
 	waiting                     uint8
-	sent                        [outstanding]event.Time // of the pings that wait for a pong
+	sent                        [Outstanding]event.Time // of the pings that wait for a pong
 	missed                      event.Time              // newest ping that was given up
 	stun                        *binding                // newest Binding request, nil before the first
 }
@@ -83,7 +86,7 @@ func (s *State) Ping(d event.Direction, t event.Time) bool {
 	}
 	side.Pings++
 	s.interval(side, t)
-	if side.waiting == outstanding {
+	if side.waiting == Outstanding {
 		s.miss(side)
 	}
 	side.sent[side.waiting] = t
@@ -101,6 +104,7 @@ func (s *State) Pong(d event.Direction, t event.Time) (rtt time.Duration, ok boo
 		return 0, false
 	}
 	rtt = t.Sub(pinger.sent[0])
+	pinger.RTT = rtt
 	pinger.drop()
 	s.sides[index(d)].Pongs++
 	return rtt, true
@@ -123,6 +127,16 @@ func (s *State) miss(side *Side) {
 	s.unanswered++
 	side.missed = side.sent[0]
 	side.drop()
+}
+
+// Waiting returns when the oldest ping of direction d was sent that may be
+// answered yet at t, 0 if none waits.
+func (s *State) Waiting(d event.Direction, t event.Time) event.Time {
+	s.settle(t)
+	if side := &s.sides[index(d)]; side.waiting > 0 {
+		return side.sent[0]
+	}
+	return 0
 }
 
 // Missed returns when the newest ping was sent that has had no pong in time as

@@ -97,6 +97,7 @@ func (s *State) Stun(d event.Direction, t event.Time, k Kind, b []byte) (rtt tim
 		return 0, false // too late: already counted as unanswered
 	}
 	r.at = 0
+	s.sides[1-index(d)].RTT = rtt
 	s.sides[index(d)].Answers++
 	return rtt, true
 }

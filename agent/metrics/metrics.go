@@ -42,7 +42,9 @@ type Counters struct {
 	Failures   [Hows]uint64                      // connects that failed
 	Messages   [Transports][Directions][Types][Methods]uint64
 	Keepalives [keepalive.Kinds][Directions]uint64
-	Unanswered [keepalive.Kinds]uint64 // of connections that are retired; a Snapshot has all
+	Unanswered [keepalive.Kinds]uint64             // of connections that are retired; a Snapshot has all
+	Injected   [keepalive.Kinds][Directions]uint64 // viaduct's own, and the answers to them
+	Misplaced  uint64                              // viaduct's own that went into the middle of a message
 	Events     [Kinds]uint64
 	Actions    [rule.NumActions][Modes][Outcomes]uint64
 
@@ -50,7 +52,8 @@ type Counters struct {
 	Lifetime    Histogram
 	IdleAtClose [Sides]Histogram // by who closed
 	Requests    Histogram        // new requests of a connection, at its end
-	RoundTrip   Histogram        // from a keep-alive to its answer
+	RoundTrip   Histogram        // from a keep-alive to its answer, whoever sent it
+	Kept        Histogram        // time between the keep-alives that this host owes, over what was agreed
 }
 
 // New returns counters at zero.
@@ -59,6 +62,7 @@ func New() Counters {
 		Handshake: newHistogram(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 		Lifetime:  newHistogram(0.1, 1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 21600, 86400),
 		Requests:  newHistogram(0, 1, 2, 5, 10, 20, 50, 100, 500, 1000, 10000),
+		Kept:      newHistogram(0.1, 0.25, 0.5, 0.75, 0.8, 0.85, 0.9, 0.95, 1, 1.05, 1.1, 1.25, 1.5, 2, 5),
 		RoundTrip: newHistogram(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 	}
 	for i := range c.IdleAtClose {
@@ -70,7 +74,7 @@ func New() Counters {
 // Clone returns a snapshot that shares nothing with c.
 func (c *Counters) Clone() Counters {
 	s := *c
-	for _, h := range []*Histogram{&s.Handshake, &s.Lifetime, &s.Requests, &s.RoundTrip} {
+	for _, h := range []*Histogram{&s.Handshake, &s.Lifetime, &s.Requests, &s.RoundTrip, &s.Kept} {
 		h.clone()
 	}
 	for i := range s.IdleAtClose {

@@ -54,6 +54,12 @@ func (s *State) Used(d event.Direction, t event.Time, l message.Label, call uint
 	s.Persistent.used(t, l, call)
 }
 
+// Offers says whether the sender of direction d itself offered keep-alives: by
+// keep on its own Via, or as the user agent of an outbound flow. s may be nil.
+func (s *State) Offers(d event.Direction) bool {
+	return s != nil && (s.keep[index(d)].Offered || s.KeptEver(d) || s.Outbound.By == d && s.Outbound.Direct)
+}
+
 // Answered takes the response m to a request that went in direction d and
 // carried the offer o. What it says about keep is for [Agreements.Answered].
 func (s *State) Answered(d event.Direction, t event.Time, o *Offer, m *message.Message) {

@@ -27,6 +27,7 @@ type Peer struct {
 	ours      idleTimes // this host's, towards the peer
 	Churn     Churn
 	Beats     *Beats // nil if it sent no two keep-alives on one connection
+	Answers   bool   // it has answered a keep-alive
 	served    map[server]struct{}
 
 	Live           int // connections that refer to the peer

@@ -60,6 +60,7 @@ const (
 	Closed
 	DialogOn
 	DialogOff
+	Assisted
 	numKinds
 )
 
@@ -102,7 +103,7 @@ func NewEngine(w *World, families []Family, limit int) *Engine {
 func (e *Engine) bind(b *bound, c *Check) {
 	for k, f := range [numKinds]func(*Scene){
 		Placed: c.Placed, Opened: c.Opened, Request: c.Request, Response: c.Response, TimedOut: c.TimedOut, Beaten: c.Beat, Defect: c.Defect,
-		Ended: c.Ended, Closed: c.Closed, DialogOn: c.DialogOn, DialogOff: c.DialogOff,
+		Ended: c.Ended, Closed: c.Closed, DialogOn: c.DialogOn, DialogOff: c.DialogOff, Assisted: c.Assisted,
 	} {
 		if f != nil {
 			e.on[k] = append(e.on[k], hook{b, b.mine, f, c.Only})

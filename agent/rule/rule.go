@@ -87,6 +87,7 @@ type Check struct {
 	Closed    func(*Scene) // the socket is gone, or a connect failed (Conn.Failed)
 	DialogOn  func(*Scene) // a dialog was formed: Dialog
 	DialogOff func(*Scene) // it is over: Dialog
+	Assisted  func(*Scene) // something came of the keep-alives that viaduct sends: Upkeep
 }
 
 // Family is a group of rules that share state.

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/viaduct-project/viaduct/agent/assist"
 	"github.com/viaduct-project/viaduct/agent/dialog"
 	"github.com/viaduct-project/viaduct/agent/fact"
 	"github.com/viaduct-project/viaduct/agent/keepalive"
@@ -34,6 +35,7 @@ type Scene struct {
 	Item    *sipparse.Item
 	Inside  int64 // with Item: where the newest ping ends that stood inside a message, 0 if none did
 	Dialog  *dialog.Dialog
+	Upkeep  Upkeep
 
 	Mine any // state of the rule's family
 
@@ -49,6 +51,17 @@ type Beat struct {
 	Again    bool          // a Binding request that was sent again
 	Answered bool          // a pong or Binding response that answers
 	RTT      time.Duration // if Answered
+}
+
+// Upkeep is what came of a keep-alive that viaduct sent for this host's program.
+type Upkeep struct {
+	Unanswered bool           // the flow has failed: no answer in time, though the peer is known to answer
+	Refused    int            // the flow has failed: the code of a STUN error response
+	Before     netip.AddrPort // the flow has failed: what the peer saw of it until then,
+	Mapped     netip.AddrPort // and what it sees now
+	Harm       assist.Harm    // to the program
+	After      time.Duration  // Unanswered: since the keep-alive; Harm: since the pong
+	Method     assist.Method
 }
 
 // Writer is the side that sent what is looked at.

@@ -13,14 +13,20 @@ import (
 type Action uint8
 
 const (
-	Close   Action = iota // end it
-	Protect               // have the kernel probe it, so that it is not lost in silence
+	Close         Action = iota // end it
+	Protect                     // have the kernel probe it, so that it is not lost in silence
+	KeepaliveTCP                // the same, as often as keep-alives were promised
+	KeepaliveCRLF               // send a ping for its program
+	KeepaliveSTUN               // send a Binding request for its program
 	NumActions
 )
 
-var actions = [NumActions]string{"close", "protect"}
+var actions = [NumActions]string{"close", "protect", "keepalive-tcp", "keepalive-crlf", "keepalive-stun"}
 
 func (a Action) String() string { return actions[a] }
+
+// Keepalive says whether a keeps a connection alive for its program.
+func (a Action) Keepalive() bool { return a >= KeepaliveTCP && a <= KeepaliveSTUN }
 
 // Wish is an action that the policy asks for. Whether it is still right is
 // looked at again at the moment of acting.
@@ -31,6 +37,11 @@ type Wish struct {
 	Hard   bool          // Close: by reset, if that is what it takes
 	Idle   time.Duration // Close: only if nothing has come or gone for so long
 	Reason string
+
+	Probe   policy.TCPKeepalive // Protect, KeepaliveTCP: what is set on the socket
+	Seq     uint32              // KeepaliveCRLF: only if this is the next byte of the stream
+	ID      [12]byte            // KeepaliveSTUN: transaction
+	Swallow bool                // KeepaliveSTUN: keep the answer from the program
 }
 
 // maxWishes bounds what waits for somebody to act; what finds no room is asked

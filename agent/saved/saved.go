@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/viaduct-project/viaduct/agent/assist"
 	"github.com/viaduct-project/viaduct/agent/class"
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/agent/negotiate"
@@ -35,10 +36,11 @@ const (
 // State is that of one agent. It does not say when it was saved, so that it
 // only changes when something happened.
 type State struct {
-	Format      int          `json:"format"`
-	Boot        string       `json:"boot"` // socket cookies begin anew with the host
-	Connections []Connection `json:"connections"`
-	Omitted     int          `json:"omitted"` // connections for which there was no room
+	Format      int                   `json:"format"`
+	Boot        string                `json:"boot"` // socket cookies begin anew with the host
+	Connections []Connection          `json:"connections"`
+	Programs    []assist.SavedProgram `json:"programs,omitempty"`
+	Omitted     int                   `json:"omitted"` // connections for which there was no room
 }
 
 // Connection is one TCP socket or UDP flow.
@@ -58,6 +60,7 @@ type Connection struct {
 	Registered message.Label    `json:"registered"`
 	SentBy     string           `json:"sent_by,omitempty"`
 	Negotiated *negotiate.Saved `json:"negotiated,omitempty"`
+	Upkeep     *assist.Rested   `json:"upkeep,omitempty"`
 }
 
 // Encode sorts the connections of s and returns its text: the same for the same

@@ -9,6 +9,7 @@ import "github.com/viaduct-project/viaduct/internal/event"
 type Chunk struct {
 	Data []byte
 	Gap  int64
+	Own  bool // Data is viaduct's own
 }
 
 // Cursor hands on what is in order. It must be used up before the stream is
@@ -19,6 +20,7 @@ type Cursor struct {
 	now    event.Time
 	data   []byte // in order, not yet handed on
 	cut    int    // bytes after data that the source cut off
+	own    bool   // data is viaduct's
 }
 
 // Next stores the next piece in c and says whether there was one. Data is
@@ -26,7 +28,7 @@ type Cursor struct {
 func (c *Cursor) Next(out *Chunk) bool {
 	for {
 		if len(c.data) > 0 {
-			out.Data, out.Gap = c.data, 0
+			out.Data, out.Gap, out.Own = c.data, 0, c.own
 			c.r.next += uint32(len(c.data))
 			c.r.Delivered += uint64(len(c.data))
 			c.data = nil
@@ -60,7 +62,7 @@ func (c *Cursor) Next(out *Chunk) bool {
 			return false
 		}
 		if known := int(-int64(ahead)); known < s.length {
-			c.data = s.data[min(known, len(s.data)):]
+			c.data, c.own = s.data[min(known, len(s.data)):], s.own
 			c.cut = s.length - known - len(c.data)
 		}
 		h.remove(0, c.budget)
@@ -69,7 +71,7 @@ func (c *Cursor) Next(out *Chunk) bool {
 }
 
 func (c *Cursor) gap(out *Chunk, n int) {
-	out.Data, out.Gap = nil, int64(n)
+	out.Data, out.Gap, out.Own = nil, int64(n), false
 	c.r.next += uint32(n)
 	c.r.Gaps++
 	c.r.GapBytes += uint64(n)

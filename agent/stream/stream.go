@@ -59,6 +59,7 @@ type segment struct {
 	seq    uint32
 	length int // bytes on the wire
 	data   []byte
+	own    bool
 }
 
 // Segment is what the wire brought. Length is more than len(Data) when the
@@ -68,6 +69,7 @@ type Segment struct {
 	Length int
 	Data   []byte
 	Lost   bool // the source lost bytes just before
+	Own    bool // viaduct put it into the stream; whole chunks of it are handed on as such
 }
 
 // Start says that the next byte is seq. On a stream that began later because
@@ -89,6 +91,10 @@ func (r *Reassembler) Start(seq uint32) (gap int64) {
 
 // Extent is the length of the stream so far, gaps included.
 func (r *Reassembler) Extent() uint64 { return r.Delivered + r.GapBytes }
+
+// Next returns the sequence number of the next byte to come; ok is false before
+// the first one was seen or told.
+func (r *Reassembler) Next() (seq uint32, ok bool) { return r.next, r.begun }
 
 // Held is the number of bytes that wait for a hole to be filled.
 func (r *Reassembler) Held() int {
@@ -128,7 +134,7 @@ func (r *Reassembler) Push(now event.Time, s Segment, b *Budget) Cursor {
 		r.hold(now, s, b)
 	case int(-int64(ahead)) < s.Length: // in order, perhaps partly known
 		known := int(-int64(ahead))
-		c.data = s.Data[min(known, len(s.Data)):]
+		c.data, c.own = s.Data[min(known, len(s.Data)):], s.Own
 		c.cut = s.Length - known - len(c.data)
 		r.lossy = false
 	}
@@ -193,7 +199,7 @@ func (h *held) insert(s Segment, next uint32, b *Budget) {
 	data := append([]byte(nil), s.Data...)
 	h.segments = append(h.segments, segment{})
 	copy(h.segments[at+1:], h.segments[at:])
-	h.segments[at] = segment{seq: s.Seq, length: s.Length, data: data}
+	h.segments[at] = segment{seq: s.Seq, length: s.Length, data: data, own: s.Own}
 	h.bytes += len(data)
 	b.Used += len(data)
 }

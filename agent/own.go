@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"github.com/viaduct-project/viaduct/agent/assist"
+	"github.com/viaduct-project/viaduct/agent/keepalive"
+	"github.com/viaduct-project/viaduct/agent/rule"
+	"github.com/viaduct-project/viaduct/internal/event"
+)
+
+// The functions below take what viaduct itself sent, and what answers it. No
+// rule sees it, no class or idle time depends on it, and it is none of the
+// keep-alives that the two sides are known by.
+
+// ownPing takes viaduct's own bytes in the stream of conn.
+func (c *Core) ownPing(conn *connection, d event.Direction, t event.Time) {
+	if d != event.Out {
+		return
+	}
+	if conn.streams[index(d)].framer.InMessage() {
+		c.counters.Misplaced++
+	}
+	if u := conn.upkeep; u != nil {
+		c.countKept(u, u.Ping(t, c.rand))
+	}
+}
+
+// ownPong takes a lone CRLF of the peer's if it answers a ping of viaduct's.
+func (c *Core) ownPong(conn *connection, d event.Direction, t event.Time) bool {
+	if d != event.In || !conn.awaitsPong(t) {
+		return false
+	}
+	c.counters.Injected[keepalive.Pong][d]++
+	c.counters.RoundTrip.Observe(conn.upkeep.Pong(t).Seconds())
+	conn.answered()
+	return true
+}
+
+// awaitsPong says whether the next pong of the peer answers viaduct.
+func (conn *connection) awaitsPong(t event.Time) bool {
+	if conn.upkeep == nil {
+		return false
+	}
+	app := event.Time(0)
+	if conn.Alive != nil {
+		app = conn.Alive.Waiting(event.Out, t)
+	}
+	return conn.upkeep.Awaits(app)
+}
+
+// answered notes that the peer answers keep-alives.
+func (conn *connection) answered() {
+	if conn.Peer != nil {
+		conn.Peer.Answers = true
+	}
+}
+
+// replied notes that the peer has answered a keep-alive of the program's.
+func (conn *connection) replied() {
+	conn.answered()
+	if conn.upkeep != nil {
+		conn.upkeep.Replied()
+	}
+}
+
+// ownAnswer says whether b, which came in, is but the answer to viaduct's ping:
+// the connection is no less idle for it.
+func (conn *connection) ownAnswer(d event.Direction, b []byte, t event.Time) bool {
+	return d == event.In && len(b) == 2 && string(b) == "\r\n" && conn.awaitsPong(t)
+}
+
+// ownDatagram takes a Binding request of viaduct's, or its answer.
+func (c *Core) ownDatagram(e *event.Event) {
+	conn := c.flows[flowKey{e.Socket, unmapped(e.Remote)}]
+	if conn == nil || conn.upkeep == nil || len(e.Payload) < 20 {
+		return
+	}
+	u := conn.upkeep
+	conn.add(e.Direction, max(e.Length, len(e.Payload)))
+	m := keepalive.ReadBinding(e.Payload)
+	if e.Direction == event.Out {
+		u.newest = e.Time
+		c.udp.put(conn)
+		u.Requested(m.ID, e.Time)
+		return
+	}
+	answer, before := u.Response(&m, e.Time)
+	if answer == assist.Foreign {
+		return
+	}
+	u.newest = e.Time
+	c.udp.put(conn)
+	c.counters.Injected[keepalive.StunResponse][event.In]++
+	if u.RTT > 0 {
+		c.counters.RoundTrip.Observe(u.RTT.Seconds())
+	}
+	conn.answered()
+	switch answer {
+	case assist.Changed:
+		c.upkeepJudged(conn, e.Time, rule.Upkeep{Before: before, Mapped: m.Mapped})
+	case assist.Error:
+		c.upkeepJudged(conn, e.Time, rule.Upkeep{Refused: max(m.Code, 1)})
+	}
+	if u.slot >= 0 {
+		c.plan(u)
+	}
+}
+
+// harmed looks whether the end of conn was the program's answer to a pong.
+func (c *Core) harmedByEnd(conn *connection) {
+	u := conn.upkeep
+	if u == nil || conn.By != event.Local || conn.ByAgent || conn.EndedAt == 0 {
+		return
+	}
+	usual := false
+	if idle, ok := conn.Peer.IdleTimeout(event.Local); ok && conn.Idle >= 0 {
+		usual = idle.Near(conn.Idle)
+	}
+	if h, after := u.Ended(conn.EndedAt, conn.Exiting, usual); h != assist.Unharmed {
+		c.harmed(conn, conn.EndedAt, rule.Upkeep{Harm: h, After: after})
+	}
+}
+
+// harmed remembers that conn's program cannot stand pongs. Its other
+// connections are kept alive by the kernel from their next keep-alive on.
+func (c *Core) harmed(conn *connection, t event.Time, up rule.Upkeep) {
+	c.programs.Harmed(conn.programName(), up.Harm)
+	c.upkeepJudged(conn, t, up)
+}
