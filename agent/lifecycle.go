@@ -130,7 +130,6 @@ func (c *Core) ended(conn *connection, e *event.Event, by event.Side, how event.
 	conn.Idle = conn.silence(t)
 	c.outgoing.Remove(&conn.Conn)
 	if conn.upkeep != nil {
-		c.unplan(conn.upkeep)
 		c.harmedByEnd(conn)
 	}
 	c.judge(rule.Ended, conn, t)

@@ -68,6 +68,10 @@ func (conn *connection) report(now event.Time) report.Connection {
 	line.Negotiated = conn.negotiated(&e)
 	line.Keepalives = conn.keepaliveLine(now)
 	line.History = conn.history()
+	if conn.upkeep != nil {
+		line.Keepalives.Injected = conn.upkeep.Own
+	}
+	line.Upkeep = conn.upkeepLine(now)
 	return line
 }
 

@@ -82,7 +82,10 @@ func (c *Core) ownDatagram(e *event.Event) {
 	if e.Direction == event.Out {
 		u.newest = e.Time
 		c.udp.put(conn)
-		u.Requested(m.ID, e.Time)
+		u.Requested(m.ID, e.Time, c.rand)
+		if u.slot >= 0 {
+			c.plan(u)
+		}
 		return
 	}
 	answer, before := u.Response(&m, e.Time)
@@ -107,11 +110,15 @@ func (c *Core) ownDatagram(e *event.Event) {
 	}
 }
 
-// harmed looks whether the end of conn was the program's answer to a pong.
+// harmedByEnd looks whether the end of conn was the program's answer to a pong.
 func (c *Core) harmedByEnd(conn *connection) {
 	u := conn.upkeep
-	if u == nil || conn.By != event.Local || conn.ByAgent || conn.EndedAt == 0 {
+	c.unplan(u)
+	if conn.By != event.Local || conn.ByAgent {
 		return
+	}
+	if conn.streams != nil && conn.streams[index(event.In)].last != 0 && conn.awaitsPong(conn.EndedAt) {
+		c.settle(conn, event.In) // a lone CRLF, shortly before
 	}
 	usual := false
 	if idle, ok := conn.Peer.IdleTimeout(event.Local); ok && conn.Idle >= 0 {

@@ -97,10 +97,20 @@ func (f *Flow) copied(t event.Time, r *rand.Rand) (gap time.Duration) {
 	return gap
 }
 
-// Requested notes that a Binding request of viaduct's was seen to go out.
-func (f *Flow) Requested(id [12]byte, t event.Time) {
-	if b := f.stun; b != nil && b.id == id && (b.copies == 0 || b.copies == 1 && t < b.first) {
-		b.first = t
+// Requested notes that a Binding request of viaduct's was seen to go out. One
+// that nobody here asked for was an earlier process's.
+func (f *Flow) Requested(id [12]byte, t event.Time, r *rand.Rand) {
+	if f.stun == nil {
+		f.stun = new(binding)
+	}
+	switch b := f.stun; {
+	case b.id == id:
+		if b.copies == 0 || b.copies == 1 && t < b.first {
+			b.first = t
+		}
+	case !b.open && f.asked == 0:
+		b.id, b.first, b.copies = id, t, 0
+		f.copied(t, r)
 	}
 }
 

@@ -36,6 +36,7 @@ type Connection struct {
 	Negotiated Negotiated `json:"negotiated"`
 	Messages   Messages   `json:"messages"`
 	Keepalives Keepalives `json:"keepalives"`
+	Upkeep     *Upkeep    `json:"upkeep"` // null if this host owes no keep-alives here, and viaduct sends none
 
 	BytesSent     uint64   `json:"bytes_sent"`
 	BytesReceived uint64   `json:"bytes_received"`

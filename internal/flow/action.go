@@ -32,8 +32,9 @@ type Action struct {
 	Conn  *Conn
 	Side  event.Side
 	Data  []byte
-	Split int // segments that Data goes in
-	Seen  int // bytes of Data that the observer has; -1 is all
+	Split int  // segments that Data goes in
+	Seen  int  // bytes of Data that the observer has; -1 is all
+	Own   bool // viaduct sends it for this host's process, or it answers that
 	Size  int
 	How   event.How
 	Addr  netip.AddrPort

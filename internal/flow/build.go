@@ -115,7 +115,7 @@ func (b *builder) step(st *Step) error {
 	if c.Transport == event.UDP && len(data) > maxSize {
 		return fault("%s: %d bytes do not fit into a datagram", st.What, len(data))
 	}
-	b.do(Action{Act: Sends, Conn: c, Side: st.From, Data: data, Split: st.intOption("split", 1), Seen: st.intOption("seen", -1)})
+	b.do(Action{Act: Sends, Conn: c, Side: st.From, Data: data, Split: st.intOption("split", 1), Seen: st.intOption("seen", -1), Own: has(st.Args, "own")})
 	return nil
 }
 

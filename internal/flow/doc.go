@@ -146,6 +146,8 @@
 //	u< stun success               answers the newest of the other side; mapped=ADDRESS:PORT, nomapped
 //	u< stun error code=401        nocode leaves ERROR-CODE out
 //	u> stun indication            method=3: another method than Binding
+//	a> ping own                   viaduct sends it for this host's process; so stun request own,
+//	u< stun success own           and what answers that; no capture file knows
 //	a> again                      this side's last SIP message on a, byte for byte
 //	b> again re=NAME              the same with a named one
 //
@@ -180,7 +182,7 @@
 // # Players
 //
 // Run and Events play any flow. Package pcap plays what Section.Pcap allows: all
-// is on the wire, so no tls, listen, unlisten, exit, nor a timeout. Package stage plays
+// is on the wire, so no tls, own, listen, unlisten, exit, nor a timeout. Package stage plays
 // what Section.Live allows: also no midlife, unreachable, lost and seen=. An
 // example that needs none of these is shown by all three.
 package flow

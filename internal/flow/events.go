@@ -171,6 +171,7 @@ func (p *player) data(a *Action) {
 	for i, part := range a.Segments() {
 		e := p.add(a, event.Data)
 		e.Direction, e.Length, e.Payload, e.Lost = direction(a.Side), len(part), part, s.lost
+		e.Own = a.Own
 		s.lost = false
 		if a.Conn.Transport != event.UDP {
 			e.Seq = s.next[side]

@@ -17,8 +17,9 @@ var (
 	requestArgs = []string{"call=", "cseq=", "branch=", "from=", "to=", "as=", "re=", "uri=", "user=", "proto=", "sentby=", "split=", "size=", "seen=", ";"}
 	answerArgs  = []string{"call=", "cseq=", "branch=", "from=", "to=", "as=", "re=", "proto=", "sentby=", "split=", "size=", "seen=", ";"}
 	forwardArgs = []string{"as=", "uri=", "branch=", "proto=", "sentby=", "split=", "size=", "seen=", ";"}
-	stunArgs    = []string{"id=", "mapped=", "nomapped", "nocode", "code=", "attrs=", "method=", "split="}
+	stunArgs    = []string{"id=", "mapped=", "nomapped", "nocode", "code=", "attrs=", "method=", "split=", "own"}
 	rawArgs     = []string{"split=", "seen="}
+	pingArgs    = []string{"split=", "seen=", "own"}
 	profileArgs = []string{"nat", "draft01", "swamping=", "domains=", "persistent=", "flows="}
 	expectArgs  = []string{"local", "peer", "unknown", "violation", "advice", "info", "policy", "count="}
 )

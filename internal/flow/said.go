@@ -28,7 +28,7 @@ func (s *Step) message() error {
 		s.Verb = "stop"
 		return check(s.What, s.Args, nil)
 	case "ping", "pong":
-		return s.checked(rawArgs)
+		return s.checked(pingArgs)
 	case "raw", "filler":
 		if len(s.Args) == 0 {
 			return fault(`%s: write %s "bytes", as in Go: \r \n \x00`, s.What, s.What)

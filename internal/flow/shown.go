@@ -21,7 +21,7 @@ func (s *Section) Pcap() bool {
 				return false // no packet says when a host gives up
 			}
 		}
-		if a.Conn.Transport == event.TLS {
+		if a.Own || a.Conn.Transport == event.TLS {
 			return false
 		}
 	}

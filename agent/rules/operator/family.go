@@ -21,7 +21,7 @@ func Family() rule.Family {
 		Note:  note.Policy,
 		Name:  "Policy",
 		Flows: flows,
-		Rules: slices.Concat(closing, idling, sharing, holding),
+		Rules: slices.Concat(closing, idling, sharing, holding, keeping),
 		Watch: rule.Check{Only: rule.New, Placed: placed, Response: protectIfPersistent, Ended: ended},
 		New:   func() any { return &state{held: make(map[place]int)} },
 	}
