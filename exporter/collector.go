@@ -98,12 +98,15 @@ func collectTraffic(ch chan<- prometheus.Metric, s *Sample) {
 		}
 		for k := range keepalive.Kinds {
 			keepalives.value(ch, float64(s.Keepalives[k][d]), k.String(), directionNames[d], originApplication, peerOther)
+			keepalives.value(ch, float64(s.Injected[k][d]), k.String(), directionNames[d], originViaduct, peerOther)
 		}
 	}
 	for _, k := range []keepalive.Kind{keepalive.Ping, keepalive.StunRequest} {
 		keepaliveUnanswered.value(ch, float64(s.Unanswered[k]), k.String(), peerOther)
 	}
 	keepaliveRoundTrip.histogram(ch, &s.RoundTrip, peerOther)
+	keepaliveInterval.histogram(ch, &s.Kept, peerOther)
+	keepaliveMisplaced.value(ch, float64(s.Misplaced))
 }
 
 func collectState(ch chan<- prometheus.Metric, s *Sample) {

@@ -64,6 +64,11 @@ var (
 	keepaliveRoundTrip = histogram("keepalive_round_trip_seconds",
 		"Time from a keep-alive to its answer.", "peer")
 
+	keepaliveInterval = histogram("keepalive_interval_ratio",
+		"Time between two keep-alives that this host owes, whoever sent them, over what was agreed.", "peer")
+	keepaliveMisplaced = counter("keepalive_misplaced_total",
+		"Keep-alives of viaduct's that went into the middle of a message; there should be none.")
+
 	findings = counter("findings_total",
 		"Broken rules, each cause on a connection or by a peer once.", "rule", "severity", "party", "peer")
 

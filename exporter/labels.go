@@ -12,9 +12,9 @@ import (
 // peerOther is the peer that no policy names.
 const peerOther = "other"
 
-// originApplication says that a program of the host or its peer sent a
-// keep-alive, and not viaduct.
-const originApplication = "application"
+// The origin of a keep-alive: a program of the host, or its peer, or viaduct,
+// which has the answers to its own, too.
+const originApplication, originViaduct = "application", "viaduct"
 
 // Label values by index. The sizes come from the core, so that a new value
 // there is an empty name here, which a test finds.
@@ -28,7 +28,8 @@ var (
 		event.HowUnknown: "unknown", event.FIN: "fin", event.RST: "rst", event.Timeout: "timeout",
 		event.Refused: "refused", event.Unreachable: "unreachable", event.Expired: "expired",
 	}
-	actionNames  = [rule.NumActions]string{rule.Close: "close", rule.Protect: "protect"}
+	actionNames = [rule.NumActions]string{rule.Close: "close", rule.Protect: "protect",
+		rule.KeepaliveTCP: "keepalive-tcp", rule.KeepaliveCRLF: "keepalive-crlf", rule.KeepaliveSTUN: "keepalive-stun"}
 	modeNames    = [metrics.Modes]string{"observe", "dry-run", "enforce"}
 	outcomeNames = [metrics.Outcomes]string{"done", "skipped", "failed"}
 	kindNames    = [metrics.Kinds]string{
