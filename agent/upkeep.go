@@ -132,7 +132,11 @@ func (c *Core) program(conn *connection, remember bool) *assist.Program {
 }
 
 func (conn *connection) programName() assist.Name {
-	return assist.Name{Name: conn.owner().Name, Cgroup: conn.Cgroup}
+	n := assist.Name{Name: conn.owner().Name}
+	if inside := conn.container(); inside != nil {
+		n.Container = inside.ID
+	}
+	return n
 }
 
 // pings says whether the program has sent pings on this stream.

@@ -7,11 +7,11 @@ import (
 	"slices"
 )
 
-// Name is a program of this host. Programs of one name in different cgroups are
-// not taken for the same: an interpreter's name says nothing.
+// Name is a program of this host. Programs of one name in different containers
+// are not taken for the same.
 type Name struct {
-	Name   string
-	Cgroup uint64 // 0 if not known
+	Name      string
+	Container string // its id, empty outside of any
 }
 
 // Program is what has been seen of a program, on whichever connections.
@@ -92,8 +92,8 @@ func (t *Programs) Harmed(n Name, h Harm) bool {
 
 // SavedProgram is a Program for another process to take up.
 type SavedProgram struct {
-	Name   string
-	Cgroup uint64 `json:",omitempty"`
+	Name      string
+	Container string `json:",omitempty"`
 	Program
 }
 
@@ -101,10 +101,10 @@ type SavedProgram struct {
 func (t *Programs) Save() []SavedProgram {
 	all := make([]SavedProgram, 0, len(t.all))
 	for n, p := range t.all {
-		all = append(all, SavedProgram{n.Name, n.Cgroup, *p})
+		all = append(all, SavedProgram{n.Name, n.Container, *p})
 	}
 	slices.SortFunc(all, func(a, b SavedProgram) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Cgroup, b.Cgroup))
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Container, b.Container))
 	})
 	return all
 }
@@ -115,7 +115,7 @@ func (t *Programs) Restore(all []SavedProgram) {
 		if s.Program.Suffers > maxHarm {
 			continue
 		}
-		n := Name{s.Name, s.Cgroup}
+		n := Name{s.Name, s.Container}
 		p := t.Make(n)
 		p.Offers, p.Pings, p.Silent = p.Offers || s.Offers, p.Pings || s.Pings, p.Silent || s.Silent
 		if s.Suffers != Unharmed {

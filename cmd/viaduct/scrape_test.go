@@ -193,7 +193,7 @@ func (a *scraped) scrape() series {
 			key := strings.TrimPrefix(name, "viaduct_")
 			var labels []string
 			for _, l := range m.Label {
-				if l.GetName() != "peer" && l.GetName() != "origin" { // of one value
+				if l.GetName() != "peer" && l.GetValue() != "application" { // of one value, or as ever
 					labels = append(labels, l.GetValue())
 				}
 			}
