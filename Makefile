@@ -24,10 +24,10 @@ check: lint ## quick checks without root: vet, staticcheck, unit tests
 setup: ## install what the tests need (Debian, root)
 	scripts/setup.sh
 
-generate: ## rebuild the BPF objects with the pinned compiler, and docs/rules.md
+generate: ## rebuild the BPF objects with the pinned compiler, docs/rules.md and docs/metrics.md
 	scripts/generate.sh
 
-check-generated: ## prove that the committed BPF objects are current
+check-generated: ## prove that what is generated and committed is current
 	scripts/check-generated.sh
 
 lint: ## gofmt, vet, staticcheck

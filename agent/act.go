@@ -108,7 +108,7 @@ func (c *Core) Still(w *rule.Wish, now event.Time) error {
 
 // Acted tells what became of w.
 func (c *Core) Acted(w *rule.Wish, o Outcome, reason string, now event.Time) {
-	c.counters.Actions[w.Action][w.Mode][o]++
+	c.by.Of(w.Conn.Row.Name).Actions[w.Action][w.Mode][o]++
 	if w.Action.Keepalive() {
 		c.actedBeat(w, o, now)
 	}

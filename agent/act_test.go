@@ -82,7 +82,7 @@ func TestIdleIsClosed(t *testing.T) {
 			if len(r.Actions) != 1 || r.Actions[0].Outcome != "done" {
 				t.Errorf("actions %+v", r.Actions)
 			}
-			if c.Metrics(s.Now).Actions[rule.Close][policy.Enforce][Done] != 1 {
+			if c.Metrics(s.Now).Peers[0].Actions[rule.Close][policy.Enforce][Done] != 1 {
 				t.Error("the action was not counted")
 			}
 		})

@@ -10,6 +10,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/assist"
 	"github.com/viaduct-project/viaduct/agent/class"
 	"github.com/viaduct-project/viaduct/agent/keepalive"
+	"github.com/viaduct-project/viaduct/agent/metrics"
 	"github.com/viaduct-project/viaduct/agent/policy"
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -64,13 +65,13 @@ func (c *Core) look(u *upkeep, now event.Time) (w rule.Wish, ok bool) {
 		}
 		switch step := u.Look(now, conn.Peer.Answers, !conn.Missing()); step {
 		case assist.Unanswered:
-			c.counters.Unanswered[keepalive.Ping]++
+			c.peerOf(conn).Unanswered[keepalive.Ping]++
 			if u.State == assist.Failed {
 				c.upkeepJudged(conn, now, rule.Upkeep{Unanswered: true, After: keepalive.PongWait})
 			}
 			c.plan(u)
 		case assist.GaveUp:
-			c.counters.Unanswered[keepalive.StunRequest]++
+			c.peerOf(conn).Unanswered[keepalive.StunRequest]++
 			c.upkeepJudged(conn, now, rule.Upkeep{Unanswered: true, After: keepalive.StunWait})
 			c.unplan(u)
 		case assist.Send, assist.Again:
@@ -198,9 +199,9 @@ func (c *Core) actedBeat(w *rule.Wish, o Outcome, now event.Time) {
 		}
 		switch w.Action {
 		case rule.KeepaliveCRLF:
-			c.counters.Injected[keepalive.Ping][event.Out]++
+			c.peerOf(conn).Keepalives[metrics.Viaduct][keepalive.Ping][event.Out]++
 		case rule.KeepaliveSTUN:
-			c.counters.Injected[keepalive.StunRequest][event.Out]++
+			c.peerOf(conn).Keepalives[metrics.Viaduct][keepalive.StunRequest][event.Out]++
 		}
 	case o == Skipped:
 		u.Busy(now)
@@ -217,7 +218,7 @@ func (c *Core) actedBeat(w *rule.Wish, o Outcome, now event.Time) {
 // countKept takes the time since the keep-alive before into the metrics.
 func (c *Core) countKept(u *upkeep, gap time.Duration) {
 	if gap > 0 && u.Terms.Interval > 0 {
-		c.counters.Kept.Observe(gap.Seconds() / u.Terms.Interval.Seconds())
+		c.peerOf(u.conn).Interval[event.Out].Observe(gap.Seconds() / u.Terms.Interval.Seconds())
 	}
 }
 

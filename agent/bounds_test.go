@@ -29,6 +29,11 @@ func empty(t *testing.T, c *Core, now event.Time) {
 	if c.open.oldest != nil || c.udp.oldest != nil || c.closing.oldest != nil || c.budget.Used != 0 {
 		t.Error("a list or the budget of held bytes is not empty")
 	}
+	for _, p := range c.Metrics(c.now).Peers {
+		if g := (gauges{p.Connections, p.Negotiated}); g != (gauges{}) || len(c.tallies.due) > 0 {
+			t.Errorf("%d wait for their time, and %s has %v", len(c.tallies.due), p.Name, g)
+		}
+	}
 }
 
 // address is a different remote address for every n.

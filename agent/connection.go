@@ -39,6 +39,7 @@ type connection struct {
 	placed placement
 	upkeep *upkeep        // nil if viaduct never had to keep it alive
 	rested *assist.Rested // what an earlier agent knew of that, until upkeep takes it
+	tally  tally
 
 	tx      transaction.Owner
 	dialogs dialog.Owner

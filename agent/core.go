@@ -37,6 +37,8 @@ import (
 type Core struct {
 	cfg      Config
 	counters metrics.Counters
+	by       *metrics.Peers // counters by peer of the policy
+	tallies  tallies
 	evicted  metrics.Evicted
 	lost     report.Lost // what the core counts itself
 	source   Lost        // what the source counts
@@ -96,7 +98,7 @@ func New(cfg Config) *Core {
 	cfg = cfg.withDefaults()
 	c := &Core{
 		cfg:        cfg,
-		counters:   metrics.New(),
+		by:         metrics.NewPeers(cfg.MaxMetricPeers),
 		tcp:        make(map[uint64]*connection),
 		flows:      make(map[flowKey]*connection),
 		sockets:    make(map[uint64]*socket),
@@ -121,6 +123,10 @@ func New(cfg Config) *Core {
 		CheckProtected: cfg.CheckProtected,
 	}, rules.Catalogue(), cfg.MaxFindings)
 	c.rules.Settle = c.settleFor
+	c.rules.Findings.Tell = c.raised
+	c.tallies.judged = c.judgedKinds()
+	c.agreements.Changed = func(holder any) { c.stale(holder.(*connection)) }
+	c.by.Use(cfg.Policy.Names())
 	options := sipparse.FramerOptions{MaxMessage: cfg.MaxMessage, DropBody: true}
 	c.framing[0] = options
 	options.Resync = true
@@ -138,6 +144,9 @@ func (c *Core) Handle(e *event.Event) {
 		return // bytes that went nowhere: the source is at fault, its own counters tell
 	}
 	c.now = max(c.now, e.Time)
+	if len(c.tallies.stale) >= maxStale {
+		c.tallyUp(c.now, maxDue)
+	}
 	c.unanswered(e.Time)
 	c.rules.Advance(e.Time.Add(-timerSlack))
 	if e.Transport == event.UDP {

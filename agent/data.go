@@ -9,6 +9,7 @@ import (
 
 	"github.com/viaduct-project/viaduct/agent/assist"
 	"github.com/viaduct-project/viaduct/agent/keepalive"
+	"github.com/viaduct-project/viaduct/agent/metrics"
 	"github.com/viaduct-project/viaduct/agent/negotiate"
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/agent/stream"
@@ -187,7 +188,7 @@ func (c *Core) items(conn *connection, d event.Direction, t event.Time) {
 			c.judgeDefect(conn, d, t, &item)
 		case sipparse.ItemSTUN:
 			kind := keepalive.KindOf(item.Head)
-			c.counters.Keepalives[kind][d]++
+			c.peerOf(conn).Keepalives[metrics.Application][kind][d]++
 			c.judgeBeat(conn, d, t, rule.Beat{Kind: kind, Raw: item.Head})
 		}
 	}
@@ -202,23 +203,25 @@ func (c *Core) framed(conn *connection, d event.Direction, t event.Time, item *s
 }
 
 func (c *Core) ping(conn *connection, d event.Direction, t event.Time) {
+	c.stale(conn)
 	if u := conn.upkeep; u != nil && d == event.In && u.AwaitsTwo(conn.Alive != nil && conn.Alive.Waiting(event.Out, t) != 0) {
 		c.pong(conn, d, t) // two pongs in one segment, at least one of which is for viaduct
 		c.pong(conn, d, t)
 		return
 	}
 	if conn.keepalives().Ping(d, t) {
-		c.counters.Keepalives[keepalive.Ping][d]++
+		c.peerOf(conn).Keepalives[metrics.Application][keepalive.Ping][d]++
 		c.judgeBeat(conn, d, t, rule.Beat{Kind: keepalive.Ping})
 		return
 	}
-	c.counters.Keepalives[keepalive.Pong][d] += 2
+	c.peerOf(conn).Keepalives[metrics.Application][keepalive.Pong][d] += 2
 	for range 2 {
 		c.judgeBeat(conn, d, t, rule.Beat{Kind: keepalive.Pong, Answered: true})
 	}
 }
 
 func (c *Core) pong(conn *connection, d event.Direction, t event.Time) {
+	c.stale(conn)
 	if c.ownPong(conn, d, t) {
 		return
 	}
@@ -234,8 +237,8 @@ func (c *Core) pong(conn *connection, d event.Direction, t event.Time) {
 	if d == event.In {
 		conn.replied()
 	}
-	c.counters.Keepalives[keepalive.Pong][d]++
-	c.counters.RoundTrip.Observe(rtt.Seconds())
+	c.peerOf(conn).Keepalives[metrics.Application][keepalive.Pong][d]++
+	c.peerOf(conn).RoundTrip.Observe(rtt.Seconds())
 	c.judgeBeat(conn, d, t, rule.Beat{Kind: keepalive.Pong, Answered: true, RTT: rtt})
 }
 
@@ -247,7 +250,7 @@ func (c *Core) stray(conn *connection, d event.Direction, t event.Time) {
 			return // viaduct's ping was the cause
 		}
 	}
-	c.counters.Keepalives[keepalive.Stray][d]++
+	c.peerOf(conn).Keepalives[metrics.Application][keepalive.Stray][d]++
 	c.judgeBeat(conn, d, t, rule.Beat{Kind: keepalive.Stray})
 }
 

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/viaduct-project/viaduct/agent/fact"
 	"github.com/viaduct-project/viaduct/agent/metrics"
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/agent/rule"
@@ -28,12 +29,19 @@ func (c *Core) findings(r *report.Report) map[uint64][]int {
 	return of
 }
 
-// findingTotals adds the findings up for the metrics.
-func (c *Core) findingTotals() []metrics.Finding {
+// raised counts a finding for the peer that its connection is of.
+func (c *Core) raised(r *rule.Rule, s rule.Severity, party event.Side, conn *fact.Conn) {
+	c.by.Of(conn.Row.Name).Findings[metrics.Kind{Rule: r, Severity: s, Party: party}]++
+}
+
+// judgedKinds are what findings may be, as far as that is known before.
+func (c *Core) judgedKinds() []metrics.Finding {
 	var all []metrics.Finding
-	c.rules.Totals(func(t rule.Total, n uint64) {
-		all = append(all, metrics.Finding{Rule: t.Rule.ID, Severity: t.Severity.String(), Party: partyName(t.Party), N: n})
-	})
+	for _, r := range c.rules.Judged() {
+		for _, party := range []event.Side{event.Unknown, event.Local, event.Remote} {
+			all = append(all, metrics.Kind{Rule: r, Severity: r.Severity, Party: party}.Finding())
+		}
+	}
 	return all
 }
 

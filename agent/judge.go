@@ -67,7 +67,7 @@ func (c *Core) judgeBeat(conn *connection, d event.Direction, t event.Time, b ru
 	case keepalive.Ping, keepalive.Datagram, keepalive.StunRequest, keepalive.StunOther:
 		if !b.Again {
 			conn.Neg.Beat(d, t)
-			conn.cadence(d, t)
+			c.cadence(conn, d, t)
 			if d == event.Out {
 				c.assisted(conn, t)
 			}
@@ -78,10 +78,10 @@ func (c *Core) judgeBeat(conn *connection, d event.Direction, t event.Time, b ru
 	c.rules.Show(rule.Beaten, &c.scene)
 }
 
-// cadence notes the time since the peer's last keep-alive.
-func (conn *connection) cadence(d event.Direction, t event.Time) {
+// cadence notes the time since the last keep-alive of the same side.
+func (c *Core) cadence(conn *connection, d event.Direction, t event.Time) {
 	p := conn.Peer
-	if p == nil || d != event.In || conn.Alive == nil || conn.Incomplete {
+	if p == nil || conn.Alive == nil || conn.Incomplete {
 		return
 	}
 	sent := conn.Alive.Sent(d)
@@ -92,6 +92,12 @@ func (conn *connection) cadence(d event.Direction, t event.Time) {
 	seconds := promised.Seconds
 	if seconds == 0 {
 		seconds = promised.Timer
+	}
+	if seconds > 0 && (d == event.In || conn.upkeep == nil) { // else countKept does
+		c.peerOf(conn).Interval[d].Observe(sent.Gap.Seconds() / float64(seconds))
+	}
+	if d != event.In {
+		return
 	}
 	if p.Beats == nil {
 		p.Beats = new(peer.Beats)

@@ -19,7 +19,7 @@ import (
 // negotiating returns what is negotiated on conn, made when first needed.
 func (c *Core) negotiating(conn *connection, t event.Time) *negotiate.State {
 	if conn.Neg == nil {
-		conn.Neg = new(negotiate.State)
+		conn.Neg = &negotiate.State{Holder: conn}
 	}
 	c.agreements.Prune(conn.Neg, t)
 	return conn.Neg

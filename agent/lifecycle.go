@@ -52,6 +52,7 @@ func (c *Core) newConnection(e *event.Event) *connection {
 	conn.Peer = c.peers.Get(conn.Remote.Addr())
 	c.place(conn)
 	c.met.add(conn)
+	c.stale(conn)
 	return conn
 }
 
@@ -65,6 +66,7 @@ func (c *Core) opened(e *event.Event) {
 		return
 	case e.MidLife:
 		conn.MidLife = true
+		c.stale(conn)
 		if conn.Initiator == event.Unknown {
 			conn.Initiator = e.Initiator
 		}
@@ -95,11 +97,14 @@ func (c *Core) establish(conn *connection, e *event.Event, at event.Time) {
 	if conn.streams != nil {
 		c.begin(conn)
 	}
-	c.counters.Opened[conn.Transport][conn.Initiator]++
+	c.place(conn) // it is known now who opened it
+	c.stale(conn)
+	counted := c.peerOf(conn)
+	counted.Opened[conn.Transport][conn.Initiator]++
 	conn.Peer.Opened++
 	if conn.handshake > 0 {
 		conn.Peer.Handshake += conn.handshake
-		c.counters.Handshake.Observe(conn.handshake.Seconds())
+		counted.Handshake.Observe(conn.handshake.Seconds())
 	}
 	if conn.Initiator == event.Local && conn.ClosedAt == 0 {
 		c.join(conn, conn.Remote.Port())
@@ -176,6 +181,7 @@ func (c *Core) closedEvent(e *event.Event) {
 	c.judge(rule.Closed, conn, e.Time)
 	c.part(conn)
 	c.closing.put(conn)
+	c.stale(conn)
 }
 
 // failedConnect tells a connect that failed from a connection that broke down
@@ -198,8 +204,9 @@ func (c *Core) failedConnect(conn *connection, e *event.Event) {
 	if e.OpenedAt != 0 {
 		conn.First = e.OpenedAt
 	}
-	c.counters.Failures[e.How]++
+	c.peerOf(conn).Failures[e.How]++
 	conn.Peer.Failures++
 	c.judge(rule.Closed, conn, e.Time)
 	c.closing.put(conn)
+	c.stale(conn)
 }

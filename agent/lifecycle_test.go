@@ -134,8 +134,8 @@ func TestFailedConnects(t *testing.T) {
 			t.Errorf("%s: %+v", name, l)
 		}
 		m := core.Metrics(s.Now)
-		if m.Failures[how] != 1 || m.Closed != ([metrics.Transports][metrics.Closers][metrics.Hows]uint64{}) || r.Peers[0].ConnectFailures != 1 || r.Peers[0].ConnectionsOpened != 0 {
-			t.Errorf("%s: failures %v, closed %v, peer %+v", name, m.Failures, m.Closed, r.Peers[0])
+		if m.Peers[0].Failures[how] != 1 || m.Peers[0].Closed != ([metrics.Transports][metrics.Closers][metrics.Hows]uint64{}) || r.Peers[0].ConnectFailures != 1 || r.Peers[0].ConnectionsOpened != 0 {
+			t.Errorf("%s: failures %v, closed %v, peer %+v", name, m.Peers[0].Failures, m.Peers[0].Closed, r.Peers[0])
 		}
 	}
 }
@@ -214,7 +214,7 @@ func TestMissingAndDoubleRecords(t *testing.T) {
 				t.Errorf("opened %q, class %+v; want %q, %s", got, l.Class, tt.opened, tt.class)
 			}
 			m := c.Metrics(s.Now)
-			total := m.Opened[event.TCP][0] + m.Opened[event.TCP][1] + m.Opened[event.TCP][2]
+			total := m.Peers[0].Opened[event.TCP][0] + m.Peers[0].Opened[event.TCP][1] + m.Peers[0].Opened[event.TCP][2]
 			if total != tt.total {
 				t.Errorf("%d opened, want %d", total, tt.total)
 			}

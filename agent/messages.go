@@ -31,6 +31,7 @@ func (c *Core) message(conn *connection, d event.Direction, t event.Time, head [
 	}
 	m.Size = size
 	c.count(conn, d, m)
+	c.stale(conn)
 	conn.LastSIP[index(d)] = max(conn.LastSIP[index(d)], t)
 	if !m.Usable() {
 		conn.Messages.Malformed++
@@ -153,6 +154,7 @@ func (c *Core) response(conn *connection, d event.Direction, t event.Time, m *me
 	}
 	if tx.Conn.Neg != nil {
 		tx.Conn.Neg.Answered(request, t, &tx.Offer, m)
+		c.stale(tx.Conn.Neg.Holder.(*connection))
 	}
 	if tx.Binds != nil && m.Status/100 == 2 {
 		tx.Binds.Forwarded = tx.Forwarded

@@ -43,7 +43,7 @@ func TestUnansweredInMetrics(t *testing.T) {
 				}
 				s.Events = nil
 				core.Tick(s.Now)
-				got := core.Metrics(s.Now).Unanswered
+				got := core.Metrics(s.Now).Peers[0].Unanswered
 				if got[tt.kind] != want {
 					t.Errorf("%d unanswered after %v, want %d", got[tt.kind], s.Now.Sub(script.Start), want)
 				}

@@ -5,6 +5,7 @@ package agent
 import (
 	"github.com/viaduct-project/viaduct/agent/assist"
 	"github.com/viaduct-project/viaduct/agent/keepalive"
+	"github.com/viaduct-project/viaduct/agent/metrics"
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
@@ -31,8 +32,8 @@ func (c *Core) ownPong(conn *connection, d event.Direction, t event.Time) bool {
 	if d != event.In || !conn.awaitsPong(t) {
 		return false
 	}
-	c.counters.Injected[keepalive.Pong][d]++
-	c.counters.RoundTrip.Observe(conn.upkeep.Pong(t).Seconds())
+	c.peerOf(conn).Keepalives[metrics.Viaduct][keepalive.Pong][d]++
+	c.peerOf(conn).RoundTrip.Observe(conn.upkeep.Pong(t).Seconds())
 	conn.answered()
 	return true
 }
@@ -94,9 +95,9 @@ func (c *Core) ownDatagram(e *event.Event) {
 	}
 	u.newest = e.Time
 	c.udp.put(conn)
-	c.counters.Injected[keepalive.StunResponse][event.In]++
+	c.peerOf(conn).Keepalives[metrics.Viaduct][keepalive.StunResponse][event.In]++
 	if u.RTT > 0 {
-		c.counters.RoundTrip.Observe(u.RTT.Seconds())
+		c.peerOf(conn).RoundTrip.Observe(u.RTT.Seconds())
 	}
 	conn.answered()
 	switch answer {

@@ -57,6 +57,7 @@ func (c *Core) join(conn *connection, port uint16) {
 	if other := c.reverse(&conn.Conn); other != nil {
 		if n := other.Neg; n != nil && n.Alias.By != 0 && other.Initiator == side(n.Alias.By) && !n.Alias.Used {
 			n.Alias.Reversed = true
+			c.stale(n.Holder.(*connection))
 		}
 	}
 }

@@ -31,6 +31,7 @@ func (c *Core) place(conn *connection) {
 	before := conn.Row
 	conn.Row = c.row(conn)
 	if conn.Row != before {
+		c.stale(conn)
 		c.judgePlaced(conn)
 	}
 }
@@ -128,10 +129,12 @@ func (c *Core) named(conn *connection, m *message.Message) {
 // too. It must not change afterwards.
 func (c *Core) SetPolicy(p *policy.Policy) {
 	c.cfg.Policy = p
+	c.by.Use(p.Names()) // whose gauges are zero now
 	for _, open := range []*list{&c.open, &c.udp, &c.closing} {
 		for conn := open.oldest; conn != nil; conn = conn.younger {
-			conn.placed.valid = false
+			conn.placed.valid, conn.tally.counted = false, false
 			c.place(conn)
+			c.tallyOf(conn, c.now)
 		}
 	}
 }

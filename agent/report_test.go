@@ -75,23 +75,23 @@ func TestMetrics(t *testing.T) {
 	c.SetLost(Lost{RingFull: 3, MapFull: 2, QueueOverrun: 1})
 	m := c.Metrics(s.Now)
 	got := map[string]any{
-		"phone":     m.Connections[event.TCP][class.Persistent][event.Remote],
-		"late":      m.Connections[event.TCP][class.Undetermined][event.Unknown],
-		"flow":      m.Connections[event.UDP][class.Unidirectional][event.Remote],
-		"trunk":     m.Connections[event.TCP][class.Persistent][event.Local], // closed
-		"accepted":  m.Opened[event.TCP][event.Remote],
-		"opened":    m.Opened[event.TCP][event.Local],
-		"flows":     m.Opened[event.UDP][event.Remote],
-		"rst":       m.Closed[event.TCP][event.Remote][event.RST],
-		"refused":   m.Failures[event.Refused],
-		"pings":     m.Keepalives[keepalive.Ping][event.In],
-		"pongs":     m.Keepalives[keepalive.Pong][event.Out],
+		"phone":     m.Peers[0].Connections[event.TCP][class.Persistent][event.Remote],
+		"late":      m.Peers[0].Connections[event.TCP][class.Undetermined][event.Unknown],
+		"flow":      m.Peers[0].Connections[event.UDP][class.Unidirectional][event.Remote],
+		"trunk":     m.Peers[0].Connections[event.TCP][class.Persistent][event.Local], // closed
+		"accepted":  m.Peers[0].Opened[event.TCP][event.Remote],
+		"opened":    m.Peers[0].Opened[event.TCP][event.Local],
+		"flows":     m.Peers[0].Opened[event.UDP][event.Remote],
+		"rst":       m.Peers[0].Closed[event.TCP][event.Remote][event.RST],
+		"refused":   m.Peers[0].Failures[event.Refused],
+		"pings":     m.Peers[0].Keepalives[metrics.Application][keepalive.Ping][event.In],
+		"pongs":     m.Peers[0].Keepalives[metrics.Application][keepalive.Pong][event.Out],
 		"registers": m.Messages[event.TCP][event.In][metrics.Request][5],
 		"answers":   m.Messages[event.UDP][event.Out][metrics.Response][6],
-		"handshake": m.Handshake.Count(),
-		"lifetime":  m.Lifetime.Sum,
-		"idle":      m.IdleAtClose[event.Remote].Sum,
-		"requests":  m.Requests.Sum,
+		"handshake": m.Peers[0].Handshake.Count(),
+		"lifetime":  m.Peers[0].Lifetime.Sum,
+		"idle":      m.Peers[0].IdleAtClose[event.Remote].Sum,
+		"requests":  m.Peers[0].Requests.Sum,
 		"ring":      m.Lost.RingFull + m.Lost.MapFull + m.Lost.QueueOverrun,
 		"data":      m.Events[event.Data] > 10,
 	}
@@ -106,11 +106,11 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	// A snapshot does not change any more.
-	before := m.Handshake.Count()
+	before := m.Peers[0].Handshake.Count()
 	e := s.TCP(event.Local, "192.0.2.1:45000", there).Open()
 	_ = e
 	c.Handle(s.Last())
-	if m.Handshake.Count() != before || c.Metrics(s.Now).Handshake.Count() != before+1 {
+	if m.Peers[0].Handshake.Count() != before || c.Metrics(s.Now).Peers[0].Handshake.Count() != before+1 {
 		t.Error("the snapshot is not a copy")
 	}
 }

@@ -110,6 +110,7 @@ func (c *Core) take(conn *connection, e *event.Event) {
 	conn.rested = r.Upkeep
 	if r.Negotiated != nil {
 		conn.Neg = c.agreements.Restore(r.Negotiated, e.Time)
+		conn.Neg.Holder = conn
 	}
 }
 

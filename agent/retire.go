@@ -34,14 +34,15 @@ func (c *Core) countClose(conn *connection) {
 	if conn.ByAgent {
 		by = metrics.ByAgent
 	}
-	c.counters.Closed[conn.Transport][by][conn.How]++
+	counted := c.peerOf(conn)
+	counted.Closed[conn.Transport][by][conn.How]++
 	if conn.OpenedAt != 0 {
-		c.counters.Lifetime.Observe(conn.ClosedAt.Sub(conn.OpenedAt).Seconds())
+		counted.Lifetime.Observe(conn.ClosedAt.Sub(conn.OpenedAt).Seconds())
 	}
 	if conn.Idle >= 0 {
-		c.counters.IdleAtClose[conn.By].Observe(conn.Idle.Seconds())
+		counted.IdleAtClose[conn.By].Observe(conn.Idle.Seconds())
 	}
-	c.counters.Requests.Observe(float64(conn.Sent.N + conn.Received.N))
+	counted.Requests.Observe(float64(conn.Sent.N + conn.Received.N))
 	if conn.How == event.FIN && conn.Pending == 0 && conn.Idle >= 0 && !conn.Exiting && conn.Stream() {
 		conn.Peer.ClosedIdle(conn.By, conn.Idle)
 	}
@@ -96,7 +97,7 @@ func (c *Core) release(conn *connection) {
 		}
 		conn.streams = nil
 	}
-	conn.countUnanswered(&c.counters, max(conn.ClosedAt, conn.First))
+	c.stale(conn)
 	c.peers.Release(conn.Peer)
 	conn.Peer = nil
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/viaduct-project/viaduct/agent/class"
-	"github.com/viaduct-project/viaduct/agent/keepalive"
 	"github.com/viaduct-project/viaduct/agent/metrics"
 	"github.com/viaduct-project/viaduct/agent/peer"
 	"github.com/viaduct-project/viaduct/agent/report"
@@ -95,44 +94,6 @@ func (c *Core) evictions() metrics.Evicted {
 	e.Agreements = c.agreements.Evicted
 	e.Notes = c.rules.Evicted()
 	return e
-}
-
-// Metrics returns the counters, and the gauges as of now. It looks at every
-// open connection.
-func (c *Core) Metrics(now event.Time) metrics.Snapshot {
-	s := metrics.Snapshot{
-		Counters: c.counters.Clone(),
-		Sizes:    c.Sizes(),
-		Evicted:  c.evictions(),
-		Lost:     c.losses(),
-		Missed:   c.missed,
-		Findings: c.findingTotals(),
-	}
-	for _, open := range []*list{&c.open, &c.udp} {
-		for conn := open.oldest; conn != nil; conn = conn.younger {
-			e := conn.evidence(now)
-			s.Connections[conn.Transport][class.Of(&e)][conn.Initiator]++
-			conn.countUnanswered(&s.Counters, now)
-		}
-	}
-	for conn := c.closing.oldest; conn != nil; conn = conn.younger {
-		conn.countUnanswered(&s.Counters, conn.ClosedAt)
-	}
-	return s
-}
-
-// countUnanswered adds what of conn's keep-alives had no answer in time. Pings
-// on a stream await a pong, and Binding requests a response; other datagrams
-// await nothing.
-func (conn *connection) countUnanswered(to *metrics.Counters, now event.Time) {
-	if conn.Alive == nil {
-		return
-	}
-	kind := keepalive.Ping
-	if conn.Transport == event.UDP {
-		kind = keepalive.StunRequest
-	}
-	to.Unanswered[kind] += uint64(conn.Alive.Unanswered(now))
 }
 
 func (conn *connection) evidence(now event.Time) class.Evidence {

@@ -15,6 +15,7 @@ func (c *Core) Tick(now event.Time) {
 	c.now = max(c.now, now)
 	c.unanswered(now)
 	c.tick(now)
+	c.tallyUp(now, maxDue)
 }
 
 // unanswered gives up the requests that had no answer in time. What the rules

@@ -4,6 +4,7 @@ package agent
 
 import (
 	"github.com/viaduct-project/viaduct/agent/keepalive"
+	"github.com/viaduct-project/viaduct/agent/metrics"
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
@@ -115,9 +116,10 @@ func (c *Core) datagram(e *event.Event) {
 	conn := c.flow(key, e.Time)
 	if conn == nil {
 		conn = c.newFlow(e, key)
-		defer func() { c.counters.Opened[event.UDP][conn.Initiator]++ }() // who began is known by then, if ever
+		defer func() { c.peerOf(conn).Opened[event.UDP][conn.Initiator]++ }() // who began is known by then, if ever
 	}
 	c.udp.put(conn)
+	c.stale(conn)
 	c.local = unmapped(e.Local)
 	if e.Lost {
 		conn.Incomplete = true
@@ -141,14 +143,14 @@ func (c *Core) datagram(e *event.Event) {
 	default:
 		beat.Again = kind == keepalive.StunRequest && conn.keepalives().Copied(d, e.Time, e.Payload)
 		if rtt, answered := conn.keepalives().Stun(d, e.Time, kind, e.Payload); answered {
-			c.counters.RoundTrip.Observe(rtt.Seconds())
+			c.peerOf(conn).RoundTrip.Observe(rtt.Seconds())
 			beat.Answered, beat.RTT = true, rtt
 			if d == event.In {
 				conn.replied()
 			}
 		}
 	}
-	c.counters.Keepalives[kind][d]++
+	c.peerOf(conn).Keepalives[metrics.Application][kind][d]++
 	if kind == keepalive.Datagram || kind == keepalive.StunRequest {
 		conn.beginsWith(d)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/viaduct-project/viaduct/agent/internal/script"
+	"github.com/viaduct-project/viaduct/agent/metrics"
 	"github.com/viaduct-project/viaduct/agent/policy"
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/agent/rule"
@@ -217,8 +218,9 @@ func TestAgreedPings(t *testing.T) {
 	}
 	r.noFindings("KEEP-07") // which is true: the program sends none
 	m := r.c.Metrics(r.s.Now)
-	if m.Keepalives[0][event.Out] != 0 || int(m.Injected[0][event.Out]) != len(r.sent) || m.Misplaced != 0 {
-		t.Errorf("metrics %v %v", m.Keepalives, m.Injected)
+	by := &m.Peers[0].Keepalives
+	if by[metrics.Application][0][event.Out] != 0 || int(by[metrics.Viaduct][0][event.Out]) != len(r.sent) || m.Misplaced != 0 {
+		t.Errorf("metrics %v", by)
 	}
 }
 
@@ -453,8 +455,8 @@ func TestSTUNTimeLine(t *testing.T) {
 	up := r.report().Connections[0]
 	_ = up
 	m := r.c.Metrics(r.s.Now)
-	if m.Unanswered[4] != 1 {
-		t.Errorf("unanswered %v", m.Unanswered)
+	if m.Peers[0].Unanswered[4] != 1 {
+		t.Errorf("unanswered %v", m.Peers[0].Unanswered)
 	}
 	again := keepRegister
 	again.Via, again.Branch, again.CSeq = "SIP/2.0/UDP 192.0.2.1:5060", "renewed", 2

@@ -11,8 +11,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/viaduct-project/viaduct/agent/class"
-	"github.com/viaduct-project/viaduct/agent/keepalive"
 	"github.com/viaduct-project/viaduct/agent/metrics"
 	"github.com/viaduct-project/viaduct/internal/event"
 	"github.com/viaduct-project/viaduct/sipparse"
@@ -48,45 +46,24 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		return
 	}
 	snapshotSeconds.value(ch, time.Since(began).Seconds())
-	collectConnections(ch, &s)
-	collectTraffic(ch, &s)
+	for i := range s.Peers {
+		collectPeer(ch, &s.Peers[i], s.Judged)
+	}
+	collectMessages(ch, &s)
+	collectLimits(ch, &s)
 	collectState(ch, &s)
 	collectKernel(ch, &s)
 	policyReloads.value(ch, float64(s.Policy.Succeeded), "success")
 	policyReloads.value(ch, float64(s.Policy.Failed), "failure")
 	policyLoaded.value(ch, s.Policy.Loaded)
+	policyPeers.value(ch, float64(s.Rows.Own), "own")
+	policyPeers.value(ch, float64(s.Rows.Other), "other")
 	for feature, there := range c.features {
 		featureAvailable.value(ch, oneIf(there), feature)
 	}
 }
 
-func collectConnections(ch chan<- prometheus.Metric, s *Sample) {
-	for t := event.TCP; int(t) < metrics.Transports; t++ {
-		transport := transportNames[t]
-		for i := range sideNames {
-			for k := range class.Classes {
-				connections.value(ch, float64(s.Connections[t][k][i]), transport, k.String(), sideNames[i], peerOther)
-			}
-			opened.value(ch, float64(s.Opened[t][i]), transport, sideNames[i], peerOther)
-		}
-		for i := range closerNames {
-			for how := range howNames {
-				closed.value(ch, float64(s.Closed[t][i][how]), transport, peerOther, closerNames[i], howNames[how])
-			}
-		}
-	}
-	for _, how := range []event.How{event.Timeout, event.Refused, event.Unreachable} {
-		connectFailures.value(ch, float64(s.Failures[how]), peerOther, howNames[how])
-	}
-	handshake.histogram(ch, &s.Handshake, peerOther)
-	lifetime.histogram(ch, &s.Lifetime, peerOther)
-	for by := range s.IdleAtClose {
-		idleAtClose.histogram(ch, &s.IdleAtClose[by], peerOther, sideNames[by])
-	}
-	requestsPerConnection.histogram(ch, &s.Requests, peerOther)
-}
-
-func collectTraffic(ch chan<- prometheus.Metric, s *Sample) {
+func collectMessages(ch chan<- prometheus.Metric, s *Sample) {
 	for d := event.In; int(d) < metrics.Directions; d++ {
 		for t := event.TCP; int(t) < metrics.Transports; t++ {
 			for kind := range metrics.Types {
@@ -96,16 +73,7 @@ func collectTraffic(ch chan<- prometheus.Metric, s *Sample) {
 				}
 			}
 		}
-		for k := range keepalive.Kinds {
-			keepalives.value(ch, float64(s.Keepalives[k][d]), k.String(), directionNames[d], originApplication, peerOther)
-			keepalives.value(ch, float64(s.Injected[k][d]), k.String(), directionNames[d], originViaduct, peerOther)
-		}
 	}
-	for _, k := range []keepalive.Kind{keepalive.Ping, keepalive.StunRequest} {
-		keepaliveUnanswered.value(ch, float64(s.Unanswered[k]), k.String(), peerOther)
-	}
-	keepaliveRoundTrip.histogram(ch, &s.RoundTrip, peerOther)
-	keepaliveInterval.histogram(ch, &s.Kept, peerOther)
 	keepaliveMisplaced.value(ch, float64(s.Misplaced))
 }
 
@@ -125,24 +93,6 @@ func collectState(ch chan<- prometheus.Metric, s *Sample) {
 	}
 	for _, t := range evictions(&s.Evicted) {
 		stateEvictions.value(ch, float64(t.n), t.name)
-	}
-	for _, f := range s.Findings {
-		findings.value(ch, float64(f.N), f.Rule, f.Severity, f.Party, peerOther)
-	}
-	for a := range s.Actions {
-		for mode := range s.Actions[a] {
-			for outcome, n := range s.Actions[a][mode] {
-				if mode > 0 { // who only observes asks for nothing
-					actions.value(ch, float64(n), actionNames[a], modeNames[mode], outcomeNames[outcome], peerOther)
-				}
-			}
-		}
-	}
-	for _, l := range s.Limits {
-		limitedConnects.value(ch, float64(l.Refused), l.Peer, l.Direction, l.Mode)
-	}
-	for reason, n := range s.Unlimited {
-		unlimitedConnects.value(ch, float64(n), reason)
 	}
 	heldBytes.value(ch, float64(s.Sizes.HeldBytes))
 }

@@ -21,18 +21,31 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"github.com/viaduct-project/viaduct/agent/metrics"
+	"github.com/viaduct-project/viaduct/agent/rule"
+	"github.com/viaduct-project/viaduct/internal/event"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// zero is what an agent shows that has seen nothing.
+// judged are rules, for the tests.
+var judged = []metrics.Kind{
+	{Rule: &rule.Rule{ID: "KEEP-04"}, Severity: rule.Violation, Party: event.Remote},
+	{Rule: &rule.Rule{ID: "TP-01"}, Severity: rule.Advice, Party: event.Local},
+	{Rule: &rule.Rule{ID: "KEEP-05"}, Severity: rule.Info, Party: event.Unknown},
+}
+
+// zero is what an agent shows that has seen nothing, with one peer in its
+// policy.
 func zero() Sample {
+	peers := metrics.NewPeers(1)
+	peers.Use([]string{"carrier"})
+	snapshot := metrics.Snapshot{}
+	snapshot.Peers, _ = peers.Snapshot()
+	for _, k := range judged {
+		snapshot.Judged = append(snapshot.Judged, k.Finding())
+	}
 	return Sample{
-		Snapshot: metrics.Snapshot{Counters: metrics.New(), Findings: []metrics.Finding{
-			{Rule: "KEEP-04", Severity: "violation", Party: "peer"},
-			{Rule: "TP-01", Severity: "advice", Party: "local"},
-			{Rule: "KEEP-05", Severity: "info", Party: "unknown"},
-		}},
+		Snapshot:  snapshot,
 		Limits:    []Limit{{Peer: "other", Direction: "in", Mode: "dry-run"}, {Peer: "other", Direction: "out", Mode: "enforce"}},
 		Unlimited: map[string]uint64{"no_room": 0, "no_storage": 0, "no_bucket": 0, "unreadable": 0, "sideless": 0},
 		Programs:  []Program{{Name: "tcp_state"}, {Name: "packet_in"}, {Name: "packet_out"}},
@@ -43,7 +56,14 @@ func zero() Sample {
 // them mixed up show.
 func distinct() Sample {
 	s := zero()
+	s.Judged = nil // are zeroes
 	number(reflect.ValueOf(&s).Elem(), "")
+	s.Judged = zero().Judged
+	for i := range s.Peers {
+		for j, k := range judged {
+			s.Peers[i].Findings[k] = uint64(1000*i + j + 1)
+		}
+	}
 	for i := range s.Programs {
 		s.Programs[i].Attached = i != 1
 		s.Programs[i].RunTime = time.Duration(s.Programs[i].RunTime) * time.Millisecond
@@ -57,12 +77,15 @@ func number(v reflect.Value, path string) {
 	hash := fnv.New64a()
 	hash.Write([]byte(path))
 	n := 1 + hash.Sum64()%999_983 // few enough digits to be printed in full
+	if h, ok := v.Addr().Interface().(*metrics.Histogram); ok {
+		number(reflect.ValueOf(&h.Counts).Elem(), path)
+		h.Sum, h.Native = float64(n), metrics.Native{First: 8, Counts: []uint64{h.Count()}}
+		return
+	}
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if name := v.Type().Field(i).Name; name != "Bounds" {
-				number(v.Field(i), path+"."+name)
-			}
+			number(v.Field(i), path+"."+v.Type().Field(i).Name)
 		}
 	case reflect.Array, reflect.Slice:
 		for i := range v.Len() {

@@ -4,8 +4,6 @@ package exporter
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/viaduct-project/viaduct/agent/metrics"
 )
 
 // family is a metric family: one name with its labels.
@@ -65,9 +63,14 @@ var (
 		"Time from a keep-alive to its answer.", "peer")
 
 	keepaliveInterval = histogram("keepalive_interval_ratio",
-		"Time between two keep-alives that this host owes, whoever sent them, over what was agreed.", "peer")
+		"Time between two keep-alives of one side, divided by what was agreed; of this host's those of viaduct count too.", "direction", "peer")
 	keepaliveMisplaced = counter("keepalive_misplaced_total",
 		"Keep-alives of viaduct's that went into the middle of a message; there should be none.")
+
+	negotiations = counter("negotiations_total",
+		"Connections on which the negotiation of a mechanism came to an outcome, one after the other.", "mechanism", "outcome", "peer")
+	negotiated = gauge("negotiated_connections",
+		"Open connections on which the mechanism is in force.", "mechanism", "peer")
 
 	findings = counter("findings_total",
 		"Broken rules, each cause on a connection or by a peer once.", "rule", "severity", "party", "peer")
@@ -105,6 +108,8 @@ var (
 
 	policyReloads = counter("policy_reloads_total",
 		"Readings of the policy file after the first one.", "result")
+	policyPeers = gauge("policy_peers",
+		"Peers of the policy in force, by whether they have series of their own or are counted as other.", "series")
 	policyLoaded = gauge("policy_loaded_timestamp_seconds",
 		"When the policy in force was read; 0 if it is the built-in one.")
 
@@ -117,14 +122,4 @@ var (
 // value sends one series.
 func (f *family) value(ch chan<- prometheus.Metric, v float64, labels ...string) {
 	ch <- prometheus.MustNewConstMetric(f.desc, f.kind, v, labels...)
-}
-
-// histogram sends one series of buckets.
-func (f *family) histogram(ch chan<- prometheus.Metric, h *metrics.Histogram, labels ...string) {
-	upTo, n := make(map[float64]uint64, len(h.Bounds)), uint64(0)
-	for i, bound := range h.Bounds {
-		n += h.Counts[i]
-		upTo[bound] = n
-	}
-	ch <- prometheus.MustNewConstHistogram(f.desc, h.Count(), h.Sum, upTo, labels...)
 }

@@ -9,13 +9,6 @@ import (
 	"github.com/viaduct-project/viaduct/sipparse"
 )
 
-// peerOther is the peer that no policy names.
-const peerOther = "other"
-
-// The origin of a keep-alive: a program of the host, or its peer, or viaduct,
-// which has the answers to its own, too.
-const originApplication, originViaduct = "application", "viaduct"
-
 // Label values by index. The sizes come from the core, so that a new value
 // there is an empty name here, which a test finds.
 var (
@@ -32,6 +25,7 @@ var (
 		rule.KeepaliveTCP: "keepalive-tcp", rule.KeepaliveCRLF: "keepalive-crlf", rule.KeepaliveSTUN: "keepalive-stun"}
 	modeNames    = [metrics.Modes]string{"observe", "dry-run", "enforce"}
 	outcomeNames = [metrics.Outcomes]string{"done", "skipped", "failed"}
+	originNames  = [metrics.Origins]string{metrics.Application: "application", metrics.Viaduct: "viaduct"}
 	kindNames    = [metrics.Kinds]string{
 		event.Opened: "opened", event.Data: "data", event.HalfClosed: "half-closed", event.Closed: "closed",
 		event.Owner: "owner", event.Figures: "figures", event.Listening: "listening", event.Record: "record",

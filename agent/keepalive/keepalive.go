@@ -170,3 +170,28 @@ func (s *State) Unanswered(t event.Time) uint32 {
 	s.settle(t)
 	return s.unanswered
 }
+
+// Late is Unanswered for somebody who must not judge too early for those that
+// come later: it changes nothing. next is when there may be more of them, 0 if
+// no keep-alive waits.
+func (s *State) Late(t event.Time) (n uint32, next event.Time) {
+	n = s.unanswered
+	wait := func(until event.Time) {
+		switch {
+		case until < t:
+			n++
+		case next == 0 || until < next:
+			next = until + 1
+		}
+	}
+	for i := range s.sides {
+		side := &s.sides[i]
+		for _, at := range side.sent[:side.waiting] {
+			wait(at.Add(PongWait))
+		}
+		if r := side.stun; r != nil && r.at != 0 {
+			wait(r.at.Add(StunWait))
+		}
+	}
+	return n, next
+}

@@ -5,10 +5,7 @@
 package metrics
 
 import (
-	"github.com/viaduct-project/viaduct/agent/class"
-	"github.com/viaduct-project/viaduct/agent/keepalive"
 	"github.com/viaduct-project/viaduct/agent/report"
-	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/internal/event"
 	"github.com/viaduct-project/viaduct/sipparse"
 )
@@ -27,6 +24,13 @@ const (
 	Outcomes   = 3 // done, skipped, failed
 )
 
+// Who sent a keep-alive.
+const (
+	Application = iota // of this host, or the other end
+	Viaduct
+	Origins
+)
+
 // Message types.
 const (
 	Request = iota
@@ -34,64 +38,35 @@ const (
 	Types
 )
 
-// Counters only grow. A copy is a snapshot, but for the histograms' buckets:
-// use Clone.
+// Counters are what is counted of the whole host. They only grow, and a copy is
+// a snapshot.
 type Counters struct {
-	Opened     [Transports][Sides]uint64         // by initiator
-	Closed     [Transports][Closers][Hows]uint64 // by who and how
-	Failures   [Hows]uint64                      // connects that failed
-	Messages   [Transports][Directions][Types][Methods]uint64
-	Keepalives [keepalive.Kinds][Directions]uint64
-	Unanswered [keepalive.Kinds]uint64             // of connections that are retired; a Snapshot has all
-	Injected   [keepalive.Kinds][Directions]uint64 // viaduct's own, and the answers to them
-	Misplaced  uint64                              // viaduct's own that went into the middle of a message
-	Events     [Kinds]uint64
-	Actions    [rule.NumActions][Modes][Outcomes]uint64
-
-	Handshake   Histogram
-	Lifetime    Histogram
-	IdleAtClose [Sides]Histogram // by who closed
-	Requests    Histogram        // new requests of a connection, at its end
-	RoundTrip   Histogram        // from a keep-alive to its answer, whoever sent it
-	Kept        Histogram        // time between the keep-alives that this host owes, over what was agreed
-}
-
-// New returns counters at zero.
-func New() Counters {
-	c := Counters{
-		Handshake: newHistogram(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
-		Lifetime:  newHistogram(0.1, 1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 21600, 86400),
-		Requests:  newHistogram(0, 1, 2, 5, 10, 20, 50, 100, 500, 1000, 10000),
-		Kept:      newHistogram(0.1, 0.25, 0.5, 0.75, 0.8, 0.85, 0.9, 0.95, 1, 1.05, 1.1, 1.25, 1.5, 2, 5),
-		RoundTrip: newHistogram(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-	}
-	for i := range c.IdleAtClose {
-		c.IdleAtClose[i] = newHistogram(0.1, 1, 5, 10, 20, 32, 60, 120, 300, 600, 1800, 3600)
-	}
-	return c
-}
-
-// Clone returns a snapshot that shares nothing with c.
-func (c *Counters) Clone() Counters {
-	s := *c
-	for _, h := range []*Histogram{&s.Handshake, &s.Lifetime, &s.Requests, &s.RoundTrip, &s.Kept} {
-		h.clone()
-	}
-	for i := range s.IdleAtClose {
-		s.IdleAtClose[i].clone()
-	}
-	return s
+	Messages  [Transports][Directions][Types][Methods]uint64
+	Events    [Kinds]uint64
+	Misplaced uint64 // keep-alives of viaduct's that went into the middle of a message
 }
 
 // Snapshot is all that an exporter needs of one moment.
 type Snapshot struct {
 	Counters
-	Connections [Transports][class.Classes][Sides]int // open ones, by initiator
-	Sizes       Sizes
-	Evicted     Evicted
-	Lost        report.Lost
-	Missed      uint64 // closes that only a recount found
-	Findings    []Finding
+	Peers   []Peer    // the first one is [policy.Other]
+	Judged  []Finding // every kind that findings may be of by their rules, at zero
+	Rows    Rows
+	Sizes   Sizes
+	Evicted Evicted
+	Lost    report.Lost
+	Missed  uint64 // closes that only a recount found
+}
+
+// Of returns the peer's counters, those of [policy.Other] if it has none of its
+// own.
+func (s *Snapshot) Of(name string) *Peer {
+	for i := range s.Peers {
+		if s.Peers[i].Name == name {
+			return &s.Peers[i]
+		}
+	}
+	return &s.Peers[0]
 }
 
 // Finding is how many findings of one kind were raised.

@@ -17,6 +17,7 @@ const orphanage = 30 * time.Minute
 type Agreements struct {
 	Limit   int
 	Evicted uint64
+	Changed func(holder any) // told when an agreement came to a connection, left it or got another end; may be nil
 
 	byKey         map[uint64]*Agreement // of one registration or dialog, chained by same
 	n             int
@@ -84,6 +85,7 @@ func (tb *Agreements) Subscribed(key uint64, until event.Time) {
 	for a := tb.byKey[key]; a != nil; a = a.same {
 		if a.From.Method == sipparse.MethodSubscribe && a.early == 0 {
 			a.Until = until
+			tb.changed(a.state)
 		}
 	}
 }
@@ -193,6 +195,13 @@ func (tb *Agreements) attach(a *Agreement, s *State) {
 		a.next.prev = a
 	}
 	s.agreements = a
+	tb.changed(s)
+}
+
+func (tb *Agreements) changed(s *State) {
+	if tb.Changed != nil && s != nil && s.Holder != nil {
+		tb.Changed(s.Holder)
+	}
 }
 
 // detach takes a from its connection, whose report shows from then on that it
@@ -224,6 +233,7 @@ func (tb *Agreements) move(a *Agreement, s *State, t event.Time) {
 }
 
 func (tb *Agreements) unlink(a *Agreement) {
+	tb.changed(a.state)
 	if a.prev != nil {
 		a.prev.next = a.next
 	} else {

@@ -24,6 +24,8 @@ type State struct {
 	Persistent Persistent
 	Outbound   Outbound
 	Resumed    event.Time // when this process took it up from another one, 0 if it saw all of it
+
+	Holder any // the connection, for [Agreements.Changed]
 }
 
 func index(d event.Direction) int { return int(d - event.In) }

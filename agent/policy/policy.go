@@ -24,6 +24,15 @@ type Policy struct {
 	index    *index
 }
 
+// Names are those of the rows.
+func (p *Policy) Names() []string {
+	all := make([]string, len(p.Peers))
+	for i := range p.Peers {
+		all[i] = p.Peers[i].Name
+	}
+	return all
+}
+
 // Peer is one row.
 type Peer struct {
 	Name       string

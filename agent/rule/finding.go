@@ -4,7 +4,6 @@ package rule
 
 import (
 	"cmp"
-	"maps"
 	"net/netip"
 	"slices"
 	"unicode"
@@ -41,21 +40,16 @@ type key struct {
 type Findings struct {
 	Dropped uint64
 
-	limit  int
-	byKey  map[key]*Finding
-	all    []*Finding
-	totals map[Total]uint64
-}
+	// Tell is told of each cause once, of those too that find no room; may be nil.
+	Tell func(*Rule, Severity, event.Side, *fact.Conn)
 
-// Total is what findings are added up by.
-type Total struct {
-	Rule     *Rule
-	Severity Severity
-	Party    event.Side
+	limit int
+	byKey map[key]*Finding
+	all   []*Finding
 }
 
 func newFindings(limit int) Findings {
-	return Findings{limit: limit, byKey: make(map[key]*Finding), totals: make(map[Total]uint64)}
+	return Findings{limit: limit, byKey: make(map[key]*Finding)}
 }
 
 // All returns the findings by their first time. They are the Engine's. What
@@ -91,7 +85,9 @@ func (f *Findings) add(r *Rule, c *fact.Conn, cause uint64, s Severity, party ev
 		}
 		return
 	}
-	f.totals[Total{r, s, party}]++
+	if f.Tell != nil {
+		f.Tell(r, s, party, c)
+	}
 	if len(f.all) >= f.limit {
 		f.Dropped++
 		return
@@ -101,21 +97,8 @@ func (f *Findings) add(r *Rule, c *fact.Conn, cause uint64, s Severity, party ev
 	f.all = append(f.all, n)
 }
 
-// Totals calls yield with how often each was raised, each cause once, those
-// that found no room included; every judged rule is there from the start.
-func (e *Engine) Totals(yield func(Total, uint64)) {
-	rest := maps.Clone(e.Findings.totals)
-	for _, r := range e.judged {
-		for _, party := range []event.Side{event.Unknown, event.Local, event.Remote} {
-			t := Total{r, r.Severity, party}
-			yield(t, rest[t])
-			delete(rest, t)
-		}
-	}
-	for t, n := range rest {
-		yield(t, n)
-	}
-}
+// Judged are the rules that may be raised. They are the Engine's.
+func (e *Engine) Judged() []*Rule { return e.judged }
 
 // evidenceLimit keeps a hostile header from filling the report.
 const evidenceLimit = 300

@@ -112,7 +112,7 @@ func TestAgentLimits(t *testing.T) {
 			t.Fatalf("within the limit: %v", err)
 		}
 	}
-	refused := func() float64 { return a.scrape()["limited_connects_total in enforce"] }
+	refused := func() float64 { return a.scrape()["limited_connects_total in enforce swamp"] }
 	if err := dial(); err == nil {
 		t.Error("the fourth connection came through")
 	}

@@ -173,7 +173,8 @@ func (a *scraped) until(what string, done func() bool) {
 	}
 }
 
-// series are the values of a page, by name and labels. A histogram has two.
+// series are the values of a page, by name and labels; those of the peer other
+// and of applications leave that out. A histogram has two.
 type series map[string]float64
 
 func (a *scraped) scrape() series {
@@ -193,7 +194,7 @@ func (a *scraped) scrape() series {
 			key := strings.TrimPrefix(name, "viaduct_")
 			var labels []string
 			for _, l := range m.Label {
-				if l.GetName() != "peer" && l.GetValue() != "application" { // of one value, or as ever
+				if v := l.GetValue(); v != "other" && v != "application" || l.GetName() == "method" || l.GetName() == "series" {
 					labels = append(labels, l.GetValue())
 				}
 			}

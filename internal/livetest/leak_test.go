@@ -62,13 +62,13 @@ func TestLeak(t *testing.T) {
 	}
 	closed := uint64(0)
 	for side := event.Local; side <= event.Remote; side++ {
-		counted("connections opened by side "+strconv.Itoa(int(side)), m.Opened[event.TCP][side], floodConnections)
+		counted("connections opened by side "+strconv.Itoa(int(side)), m.Peers[0].Opened[event.TCP][side], floodConnections)
 		for _, how := range []event.How{event.FIN, event.RST} {
-			closed += m.Closed[event.TCP][side][how]
+			closed += m.Peers[0].Closed[event.TCP][side][how]
 		}
 	}
 	counted("closes", closed, 2*floodConnections)
-	counted("flows", m.Opened[event.UDP][event.Local], floodFlows)
+	counted("flows", m.Peers[0].Opened[event.UDP][event.Local], floodFlows)
 	if m.Missed != 0 || c.RingFullLife != 0 || c.NoStorage > floodConnections/1000 {
 		t.Errorf("%d closes missed, counters %+v", m.Missed, c)
 	}
