@@ -5,7 +5,7 @@ GOFLAGS_BUILD = -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 # A static binary: it runs in any container and any distribution.
 export CGO_ENABLED ?= 0
 
-.PHONY: help build demo test check setup generate check-generated lint test-go test-bench-module fuzz fuzz-long churn test-kernels interop bench bench-sipparse install clean
+.PHONY: help build demo test check setup generate check-generated lint test-go test-bench-module test-deploy fuzz fuzz-long churn test-kernels interop bench bench-sipparse image deb manifests test-deploy install clean FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -31,7 +31,7 @@ check-generated: ## prove that what is generated and committed is current
 	scripts/check-generated.sh
 
 lint: ## gofmt, vet, staticcheck
-	@test -z "$$(gofmt -l agent bpf cmd exporter internal sipparse bench)" || { gofmt -l agent bpf cmd exporter internal sipparse bench; echo "lint: run gofmt -w on these" >&2; exit 1; }
+	@test -z "$$(gofmt -l agent bpf cmd exporter internal sipparse bench deploy)" || { gofmt -l agent bpf cmd exporter internal sipparse bench deploy; echo "lint: run gofmt -w on these" >&2; exit 1; }
 	go vet ./...
 	go vet -tags kernels ./internal/kernels/...
 	go vet -tags interop ./internal/interop
@@ -45,6 +45,10 @@ test-go: build ## all Go tests, the live ones too; a skip is a failure (root)
 
 test-bench-module: ## sipparse against another parser
 	cd bench && CGO_ENABLED=1 go test -tags cpeers ./...
+
+# Helm renders and lints, Kubernetes' types decode; nfpm makes what dpkg installs.
+test-deploy: deb ## the chart, the manifests, the unit and the package (root, Debian)
+	cd deploy && go vet ./... && VIADUCT_STRICT=1 go test -count=1 ./...
 
 fuzz: ## every fuzz target, a minute in all
 	scripts/fuzz-sipparse.sh 40
@@ -73,8 +77,38 @@ bench: build ## what viaduct costs on this host (root, quiet machine)
 bench-sipparse: ## the parser beside others, in Go and C
 	scripts/bench-sipparse.sh
 
-install: build ## into $(DESTDIR)/usr/local/bin
-	install -D -m 0755 bin/viaduct $(DESTDIR)/usr/local/bin/viaduct
+# What is built twice from one commit is the same: its time is the commit's.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+ARCHES ?= amd64 arm64
+
+# Without symbols of the build's place, and for each architecture.
+bin/linux-%/viaduct: FORCE
+	GOOS=linux GOARCH=$* go build $(GOFLAGS_BUILD) -buildvcs=false -o $@ ./cmd/viaduct
+FORCE:
+
+IMAGE ?= localhost/viaduct:latest
+image: $(ARCHES:%=bin/linux-%/viaduct) ## container images IMAGE-ARCH, by podman
+	@for arch in $(ARCHES); do \
+		podman build -q --platform linux/$$arch --build-arg TARGETARCH=$$arch --timestamp $(SOURCE_DATE_EPOCH) -t $(IMAGE)-$$arch . || exit; \
+	done
+
+# Debian's versions begin with a digit: that of the tag, or of the commit's day.
+DEB_VERSION ?= $(shell git describe --tags --match 'v[0-9]*' 2>/dev/null | sed 's/^v//; s/-/+/; s/-/./' | grep . || git log -1 --format=0~%cd.%h --date=format:%Y%m%d 2>/dev/null || echo 0~development)
+deb: $(ARCHES:%=bin/linux-%/viaduct) ## Debian packages in bin/, by nfpm
+	@for arch in $(ARCHES); do \
+		(cd deploy && DEB_ARCH=$$arch DEB_VERSION='$(DEB_VERSION)' \
+			go tool nfpm package -f debian/nfpm.yaml -p deb -t ../bin/viaduct_$$arch.deb) || exit; \
+	done
+
+manifests: ## deploy/kubernetes/viaduct.yaml, from the chart
+	cd deploy && go test -count=1 -run 'TestPlain$$' . -update
+
+PREFIX ?= /usr/local
+install: build ## into $(DESTDIR)$(PREFIX): the binary and the systemd unit; a policy if there is none
+	install -D -m 0755 bin/viaduct $(DESTDIR)$(PREFIX)/bin/viaduct
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's,/usr/bin/viaduct,$(PREFIX)/bin/viaduct,' deploy/systemd/viaduct.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/viaduct.service
+	test -e $(DESTDIR)/etc/viaduct/policy.yaml || install -D -m 0644 deploy/systemd/policy.yaml $(DESTDIR)/etc/viaduct/policy.yaml
 
 clean: ## remove what was built
 	rm -rf bin .cache

@@ -3,6 +3,8 @@
 # as root. Running viaduct needs none of it. Does nothing when all is there.
 set -eu
 
+# The image is built and run by podman and runc, as containerd would; systemd has
+# what checks the unit; tshark reads the HEP that is exported.
 packages="
 	ca-certificates make gcc libc6-dev
 	clang-19 llvm-19 libbpf-dev linux-libc-dev
@@ -11,6 +13,7 @@ packages="
 	qemu-system-x86 qemu-system-arm dpkg-dev
 	libsofia-sip-ua-dev libosip2-dev libre-dev pkg-config
 	prometheus
+	podman runc systemd tshark
 "
 
 missing=""
