@@ -31,12 +31,14 @@ func (p *Probes) Hooks() ([]Hook, error) {
 	return hooks(p.links, []hooked{{"tcp_state", o.TcpState}, {"packet_in", o.PacketIn}, {"packet_out", o.PacketOut}})
 }
 
-// Hooks are those of the limiter.
+// Hooks are those of the limiter. What one of the two that look at TCP's states
+// missed, the other has seen.
 func (l *Limiter) Hooks() ([]Hook, error) {
 	o := &l.objects
-	return hooks(append(slices.Clone(l.hooks), l.state), []hooked{
+	return hooks(slices.Concat(l.hooks, l.states), []hooked{
 		{"limit_packet_in", o.LimitPacketIn}, {"limit_connect_v4", o.LimitConnectV4},
-		{"limit_connect_v6", o.LimitConnectV6}, {"limit_tcp_state", o.LimitTcpState},
+		{"limit_connect_v6", o.LimitConnectV6},
+		{"limit_tcp_state", o.LimitTcpState}, {"limit_tcp_state_again", o.LimitTcpStateAgain},
 	})
 }
 

@@ -44,6 +44,19 @@ int BPF_PROG(limit_tcp_state, struct sock *sk, int from, int to)
 	return 0;
 }
 
+/*
+ * The same again. The kernel does not run a program of this type a second time
+ * on a CPU that is in it (recursion_misses), and a softirq may interrupt it in
+ * connect() or close(), and end many connections before it goes back. It finds
+ * one of the two free; what both see is counted once.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(limit_tcp_state_again, struct sock *sk, int from, int to)
+{
+	limit_state(sk, from, to);
+	return 0;
+}
+
 SEC("iter/task_file")
 int limit_scan_files(struct bpf_iter__task_file *ctx)
 {

@@ -19,7 +19,7 @@ import (
 type Limiter struct {
 	objects limitObjects
 	hooks   []link.Link // of the cgroup, in the order of limitHooks
-	state   link.Link
+	states  []link.Link
 }
 
 // limitHooks are the places in the cgroup hierarchy.
@@ -54,7 +54,7 @@ func LoadLimiter(cgroup string, t *LimitTables) (_ *Limiter, err error) {
 		return nil, err
 	}
 	// Connections are counted before they are limited.
-	if l.state, err = attachLimitState(&l.objects); err != nil {
+	if l.states, err = attachLimitStates(&l.objects); err != nil {
 		return nil, err
 	}
 	for _, hook := range limitHooks {
@@ -67,12 +67,26 @@ func LoadLimiter(cgroup string, t *LimitTables) (_ *Limiter, err error) {
 	return l, nil
 }
 
-func attachLimitState(o *limitObjects) (link.Link, error) {
-	l, err := link.AttachTracing(link.TracingOptions{Program: o.LimitTcpState})
-	if err != nil {
-		return nil, fmt.Errorf("attach the limiter to tp_btf/inet_sock_set_state: %w", err)
+// attachLimitStates attaches both programs that look at TCP's states; with an
+// error none is left attached.
+func attachLimitStates(o *limitObjects) ([]link.Link, error) {
+	var all []link.Link
+	for _, p := range []*ebpf.Program{o.LimitTcpState, o.LimitTcpStateAgain} {
+		l, err := link.AttachTracing(link.TracingOptions{Program: p})
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("attach the limiter to tp_btf/inet_sock_set_state: %w", err), detach(all))
+		}
+		all = append(all, l)
 	}
-	return l, nil
+	return all, nil
+}
+
+func detach(links []link.Link) error {
+	var errs []error
+	for _, l := range slices.Backward(links) {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // loadLimits loads the programs for tables; what older objects know of the host
@@ -169,10 +183,10 @@ func (l *Limiter) Replace(t *LimitTables) ([]Refusals, error) {
 	return last, errors.Join(err, before.Close())
 }
 
-// change has the hooks run the next programs. For a moment two look at TCP's
-// states: each socket is counted once, whoever comes first.
+// change has the hooks run the next programs. For a moment those of both look at
+// TCP's states: each socket is counted once, whoever comes first.
 func (l *Limiter) change(next *limitObjects) error {
-	state, err := attachLimitState(next)
+	states, err := attachLimitStates(next)
 	if err != nil {
 		return err
 	}
@@ -182,25 +196,18 @@ func (l *Limiter) change(next *limitObjects) error {
 			for j := range i {
 				err = errors.Join(err, l.hooks[j].Update(limitHooks[j].program(&l.objects)))
 			}
-			return errors.Join(err, state.Close())
+			return errors.Join(err, detach(states))
 		}
 	}
-	before := l.state
-	l.state = state
-	return before.Close()
+	before := l.states
+	l.states = states
+	return detach(before)
 }
 
 // Close detaches the programs and frees the maps: nothing is limited any more.
 // It is safe to call twice.
 func (l *Limiter) Close() error {
-	var errs []error
-	for _, h := range slices.Backward(l.hooks) {
-		errs = append(errs, h.Close())
-	}
-	l.hooks = nil
-	if l.state != nil {
-		errs = append(errs, l.state.Close())
-		l.state = nil
-	}
-	return errors.Join(append(errs, l.objects.Close())...)
+	err := errors.Join(detach(l.hooks), detach(l.states))
+	l.hooks, l.states = nil, nil
+	return errors.Join(err, l.objects.Close())
 }

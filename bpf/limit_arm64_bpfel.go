@@ -107,6 +107,7 @@ const (
 	limitProgLimitSeeSockets     = "limit_see_sockets"
 	limitProgLimitSettleCounts   = "limit_settle_counts"
 	limitProgLimitTcpState       = "limit_tcp_state"
+	limitProgLimitTcpStateAgain  = "limit_tcp_state_again"
 	limitVarLimitPorts           = "limit_ports"
 	limitVarLimitSetsErrno       = "limit_sets_errno"
 	limitVarLimitWidth           = "limit_width"
@@ -156,14 +157,15 @@ type limitSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type limitProgramSpecs struct {
-	LimitConnectV4    *ebpf.ProgramSpec `ebpf:"limit_connect_v4"`
-	LimitConnectV6    *ebpf.ProgramSpec `ebpf:"limit_connect_v6"`
-	LimitMarkCounts   *ebpf.ProgramSpec `ebpf:"limit_mark_counts"`
-	LimitPacketIn     *ebpf.ProgramSpec `ebpf:"limit_packet_in"`
-	LimitScanFiles    *ebpf.ProgramSpec `ebpf:"limit_scan_files"`
-	LimitSeeSockets   *ebpf.ProgramSpec `ebpf:"limit_see_sockets"`
-	LimitSettleCounts *ebpf.ProgramSpec `ebpf:"limit_settle_counts"`
-	LimitTcpState     *ebpf.ProgramSpec `ebpf:"limit_tcp_state"`
+	LimitConnectV4     *ebpf.ProgramSpec `ebpf:"limit_connect_v4"`
+	LimitConnectV6     *ebpf.ProgramSpec `ebpf:"limit_connect_v6"`
+	LimitMarkCounts    *ebpf.ProgramSpec `ebpf:"limit_mark_counts"`
+	LimitPacketIn      *ebpf.ProgramSpec `ebpf:"limit_packet_in"`
+	LimitScanFiles     *ebpf.ProgramSpec `ebpf:"limit_scan_files"`
+	LimitSeeSockets    *ebpf.ProgramSpec `ebpf:"limit_see_sockets"`
+	LimitSettleCounts  *ebpf.ProgramSpec `ebpf:"limit_settle_counts"`
+	LimitTcpState      *ebpf.ProgramSpec `ebpf:"limit_tcp_state"`
+	LimitTcpStateAgain *ebpf.ProgramSpec `ebpf:"limit_tcp_state_again"`
 }
 
 // limitMapSpecs contains maps before they are loaded into the kernel.
@@ -252,14 +254,15 @@ type limitVariables struct {
 //
 // It can be passed to loadLimitObjects or ebpf.CollectionSpec.LoadAndAssign.
 type limitPrograms struct {
-	LimitConnectV4    *ebpf.Program `ebpf:"limit_connect_v4"`
-	LimitConnectV6    *ebpf.Program `ebpf:"limit_connect_v6"`
-	LimitMarkCounts   *ebpf.Program `ebpf:"limit_mark_counts"`
-	LimitPacketIn     *ebpf.Program `ebpf:"limit_packet_in"`
-	LimitScanFiles    *ebpf.Program `ebpf:"limit_scan_files"`
-	LimitSeeSockets   *ebpf.Program `ebpf:"limit_see_sockets"`
-	LimitSettleCounts *ebpf.Program `ebpf:"limit_settle_counts"`
-	LimitTcpState     *ebpf.Program `ebpf:"limit_tcp_state"`
+	LimitConnectV4     *ebpf.Program `ebpf:"limit_connect_v4"`
+	LimitConnectV6     *ebpf.Program `ebpf:"limit_connect_v6"`
+	LimitMarkCounts    *ebpf.Program `ebpf:"limit_mark_counts"`
+	LimitPacketIn      *ebpf.Program `ebpf:"limit_packet_in"`
+	LimitScanFiles     *ebpf.Program `ebpf:"limit_scan_files"`
+	LimitSeeSockets    *ebpf.Program `ebpf:"limit_see_sockets"`
+	LimitSettleCounts  *ebpf.Program `ebpf:"limit_settle_counts"`
+	LimitTcpState      *ebpf.Program `ebpf:"limit_tcp_state"`
+	LimitTcpStateAgain *ebpf.Program `ebpf:"limit_tcp_state_again"`
 }
 
 func (p *limitPrograms) Close() error {
@@ -272,6 +275,7 @@ func (p *limitPrograms) Close() error {
 		p.LimitSeeSockets,
 		p.LimitSettleCounts,
 		p.LimitTcpState,
+		p.LimitTcpStateAgain,
 	)
 }
 

@@ -51,15 +51,15 @@ static __always_inline void limit_hold(struct sock *sk, const struct ends *ends,
 	struct limit_who who = {};
 	struct limit_count *count;
 
-	if (!limit_identify(&who, ends, direction))
+	held = bpf_sk_storage_get(&limit_sockets, sk, NULL, 0);
+	if ((held && held->counted) || !limit_identify(&who, ends, direction))
 		return;
-	held = bpf_sk_storage_get(&limit_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!held)
+		held = bpf_sk_storage_get(&limit_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!held) {
 		limit_tally(&limit_counters, LIMIT_COUNT_NO_STORAGE);
 		return;
 	}
-	if (held->counted)
-		return;
 	held->who = who;
 	held->counted = 1;
 	count = limit_count_of(&who);

@@ -29,6 +29,16 @@ func (l *Limiter) Entries() (bpf.LimitEntries, error) {
 	return l.loaded.Entries()
 }
 
+// Hooks are the limiter's programs; none if nothing is loaded.
+func (l *Limiter) Hooks() ([]bpf.Hook, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.loaded == nil {
+		return nil, nil
+	}
+	return l.loaded.Hooks()
+}
+
 // Source is a remote address with open connections that are counted.
 type Source struct {
 	Peer    string
