@@ -11,6 +11,7 @@
 
 /* Keeps these types in BTF, from which the Go side is generated. */
 const enum limit_counter *unused_limit_counter __attribute__((unused));
+const enum limit_verdict *unused_limit_verdict __attribute__((unused));
 const enum limit_direction *unused_limit_direction __attribute__((unused));
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

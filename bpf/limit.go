@@ -165,21 +165,21 @@ func fillLimits(o *limitObjects, t *LimitTables) error {
 
 // Replace puts other tables in force, without a moment in which nothing is
 // limited, and returns the final refusals of the rows before. What is known of
-// sources and sockets stays. With an error and no refusals the old tables are
-// still in force.
-func (l *Limiter) Replace(t *LimitTables) ([]Refusals, error) {
+// sources and sockets stays. With an error and no rows the old tables are still
+// in force.
+func (l *Limiter) Replace(t *LimitTables) (Refused, error) {
 	var next limitObjects
 	err := loadLimits(&next, t, &l.objects)
 	if err == nil {
 		err = l.change(&next)
 	}
 	if err != nil {
-		return nil, errors.Join(err, next.Close())
+		return Refused{}, errors.Join(err, next.Close())
 	}
 	before := l.objects
 	l.objects = next
 	waitForRunning()
-	last, err := refusals(&before)
+	last, err := refused(&before)
 	return last, errors.Join(err, before.Close())
 }
 

@@ -49,7 +49,7 @@ func TestLimitPrefixKeys(t *testing.T) {
 func TestLimitObjects(t *testing.T) {
 	for _, arch := range []string{"x86", "arm64"} {
 		spec := loadObject(t, fmt.Sprintf("limit_%s_bpfel.o", arch))
-		for _, program := range []string{"limit_packet_in", "limit_connect_v4", "limit_connect_v6", "limit_tcp_state", "limit_scan_files", "limit_mark_counts", "limit_see_sockets", "limit_settle_counts"} {
+		for _, program := range []string{"limit_packet_in", "limit_connect_v4", "limit_connect_v6", "limit_tcp_state", "limit_tcp_state_again", "limit_scan_files", "limit_mark_counts", "limit_see_sockets", "limit_settle_counts"} {
 			if spec.Programs[program] == nil {
 				t.Errorf("%s: program %s is missing", arch, program)
 			}

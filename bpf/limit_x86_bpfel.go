@@ -62,6 +62,20 @@ type limitLimitPrefix struct {
 	Address [16]uint8
 }
 
+type limitLimitRefusal struct {
+	_       structs.HostLayout
+	Count   uint64
+	FirstNs uint64
+	LastNs  uint64
+}
+
+type limitLimitRefusalOf struct {
+	_       structs.HostLayout
+	Who     limitLimitWho
+	Enforce uint32
+	Verdict uint32
+}
+
 type limitLimitRow struct {
 	_              structs.HostLayout
 	IntervalNs     uint64
@@ -78,6 +92,14 @@ type limitLimitSocket struct {
 	Counted  uint32
 	Sideless uint32
 }
+
+type limitLimitVerdict uint32
+
+const (
+	limitLimitVerdictLIMIT_GOES_ON  limitLimitVerdict = 0
+	limitLimitVerdictLIMIT_TOO_MANY limitLimitVerdict = 1
+	limitLimitVerdictLIMIT_TOO_FAST limitLimitVerdict = 2
+)
 
 type limitLimitWho struct {
 	_         structs.HostLayout
@@ -97,6 +119,7 @@ const (
 	limitMapLimitHalfOpens       = "limit_half_opens"
 	limitMapLimitPrefixes        = "limit_prefixes"
 	limitMapLimitRefusals        = "limit_refusals"
+	limitMapLimitRefusedTo       = "limit_refused_to"
 	limitMapLimitRows            = "limit_rows"
 	limitMapLimitSockets         = "limit_sockets"
 	limitProgLimitConnectV4      = "limit_connect_v4"
@@ -113,6 +136,7 @@ const (
 	limitVarLimitWidth           = "limit_width"
 	limitVarUnusedLimitCounter   = "unused_limit_counter"
 	limitVarUnusedLimitDirection = "unused_limit_direction"
+	limitVarUnusedLimitVerdict   = "unused_limit_verdict"
 )
 
 // loadLimit returns the embedded CollectionSpec for limit.
@@ -179,6 +203,7 @@ type limitMapSpecs struct {
 	LimitHalfOpens *ebpf.MapSpec `ebpf:"limit_half_opens"`
 	LimitPrefixes  *ebpf.MapSpec `ebpf:"limit_prefixes"`
 	LimitRefusals  *ebpf.MapSpec `ebpf:"limit_refusals"`
+	LimitRefusedTo *ebpf.MapSpec `ebpf:"limit_refused_to"`
 	LimitRows      *ebpf.MapSpec `ebpf:"limit_rows"`
 	LimitSockets   *ebpf.MapSpec `ebpf:"limit_sockets"`
 }
@@ -192,6 +217,7 @@ type limitVariableSpecs struct {
 	LimitWidth           *ebpf.VariableSpec `ebpf:"limit_width"`
 	UnusedLimitCounter   *ebpf.VariableSpec `ebpf:"unused_limit_counter"`
 	UnusedLimitDirection *ebpf.VariableSpec `ebpf:"unused_limit_direction"`
+	UnusedLimitVerdict   *ebpf.VariableSpec `ebpf:"unused_limit_verdict"`
 }
 
 // limitObjects contains all objects after they have been loaded into the kernel.
@@ -221,6 +247,7 @@ type limitMaps struct {
 	LimitHalfOpens *ebpf.Map `ebpf:"limit_half_opens"`
 	LimitPrefixes  *ebpf.Map `ebpf:"limit_prefixes"`
 	LimitRefusals  *ebpf.Map `ebpf:"limit_refusals"`
+	LimitRefusedTo *ebpf.Map `ebpf:"limit_refused_to"`
 	LimitRows      *ebpf.Map `ebpf:"limit_rows"`
 	LimitSockets   *ebpf.Map `ebpf:"limit_sockets"`
 }
@@ -234,6 +261,7 @@ func (m *limitMaps) Close() error {
 		m.LimitHalfOpens,
 		m.LimitPrefixes,
 		m.LimitRefusals,
+		m.LimitRefusedTo,
 		m.LimitRows,
 		m.LimitSockets,
 	)
@@ -248,6 +276,7 @@ type limitVariables struct {
 	LimitWidth           *ebpf.Variable `ebpf:"limit_width"`
 	UnusedLimitCounter   *ebpf.Variable `ebpf:"unused_limit_counter"`
 	UnusedLimitDirection *ebpf.Variable `ebpf:"unused_limit_direction"`
+	UnusedLimitVerdict   *ebpf.Variable `ebpf:"unused_limit_verdict"`
 }
 
 // limitPrograms contains all programs after they have been loaded into the kernel.

@@ -61,15 +61,17 @@ static __always_inline bool limit_syn(const struct limit_arrival *arrival, const
 {
 	struct limit_half_open now = { .seq = arrival->seq, .state = LIMIT_PASSED };
 	struct limit_half_open *before;
+	enum limit_verdict verdict;
 	bool again;
 
 	before = bpf_map_lookup_elem(&limit_half_opens, &arrival->ends);
 	again = before && before->seq == arrival->seq;
 	if (again && before->state != LIMIT_REFUSED)
 		return true;
-	if (!limit_allows(who, row)) {
+	verdict = limit_judge(who, row);
+	if (verdict != LIMIT_GOES_ON) {
 		if (!again)
-			limit_refused(place, LIMIT_IN);
+			limit_refused(who, row, place, verdict);
 		now.state = row->enforce ? LIMIT_REFUSED : LIMIT_COUNTED;
 	}
 	/* The LRU makes room; without an entry the SYN's copy would pay again. */
@@ -94,7 +96,7 @@ static __always_inline bool limit_last_ack(const struct limit_arrival *arrival, 
 		return true;
 	if (half->state == LIMIT_PASSED) {
 		half->state = LIMIT_COUNTED;
-		limit_refused(place, LIMIT_IN);
+		limit_refused(who, row, place, LIMIT_TOO_MANY);
 	}
 	return !row->enforce;
 }

@@ -12,6 +12,7 @@
 static __always_inline int limit_connect(struct bpf_sock_addr *ctx, const __u8 address[16])
 {
 	struct limit_who who = {};
+	enum limit_verdict verdict;
 	struct limit_row *row;
 	__u32 place;
 
@@ -22,9 +23,10 @@ static __always_inline int limit_connect(struct bpf_sock_addr *ctx, const __u8 a
 	if (!row)
 		return 1;
 	limit_name(&who, address, row, LIMIT_OUT);
-	if (limit_allows(&who, row))
+	verdict = limit_judge(&who, row);
+	if (verdict == LIMIT_GOES_ON)
 		return 1;
-	limit_refused(place, LIMIT_OUT);
+	limit_refused(&who, row, place, verdict);
 	if (!row->enforce)
 		return 1;
 	if (limit_sets_errno)

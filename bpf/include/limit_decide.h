@@ -75,14 +75,31 @@ static __always_inline bool limit_in_time(const struct limit_who *who, const str
 }
 
 /* The number comes first: who has too many does not pay for trying. */
-static __always_inline bool limit_allows(const struct limit_who *who, const struct limit_row *row)
+static __always_inline enum limit_verdict limit_judge(const struct limit_who *who, const struct limit_row *row)
 {
-	return !limit_full(who, row) && limit_in_time(who, row);
+	if (limit_full(who, row))
+		return LIMIT_TOO_MANY;
+	return limit_in_time(who, row) ? LIMIT_GOES_ON : LIMIT_TOO_FAST;
 }
 
-static __always_inline void limit_refused(__u32 place, __u32 direction)
+/* The source first: who reads the rows first never finds more there than with the sources. */
+static __noinline void limit_refused(const struct limit_who *who, const struct limit_row *row, __u32 place,
+				     enum limit_verdict verdict)
 {
-	limit_tally(&limit_refusals, (place - 1) * LIMIT_DIRECTIONS + direction);
+	struct limit_refusal_of key = { .enforce = row->enforce, .verdict = verdict };
+	__u64 now = bpf_ktime_get_boot_ns();
+	struct limit_refusal *refusal, first = { .count = 1, .first_ns = now, .last_ns = now };
+
+	key.who = *who;
+	refusal = bpf_map_lookup_elem(&limit_refused_to, &key);
+	/* If another CPU was faster its entry is found. */
+	if (!refusal && bpf_map_update_elem(&limit_refused_to, &key, &first, BPF_NOEXIST))
+		refusal = bpf_map_lookup_elem(&limit_refused_to, &key);
+	if (refusal) {
+		__sync_fetch_and_add(&refusal->count, 1);
+		refusal->last_ns = now;
+	}
+	limit_tally(&limit_refusals, (place - 1) * LIMIT_DIRECTIONS + who->direction);
 }
 
 #endif

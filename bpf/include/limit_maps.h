@@ -57,6 +57,25 @@ enum limit_handshake {
 	LIMIT_COUNTED,    /* it did, but among the refused: in a dry run, or since its last ACK */
 };
 
+/* What one row refused to one source, and why. */
+struct limit_refusal_of {
+	struct limit_who who;
+	__u32 enforce; /* as in the row, when it was */
+	__u32 verdict; /* enum limit_verdict */
+};
+
+struct limit_refusal {
+	__u64 count;
+	__u64 first_ns; /* bpf_ktime_get_boot_ns() */
+	__u64 last_ns;
+};
+
+enum limit_verdict {
+	LIMIT_GOES_ON,
+	LIMIT_TOO_MANY, /* connections at a time */
+	LIMIT_TOO_FAST, /* new ones a second */
+};
+
 struct limit_socket {
 	struct limit_who who;
 	__u32 counted;
@@ -107,6 +126,17 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } limit_refusals SEC(".maps");
+
+/*
+ * Whom they were refused to. Made anew with limit_refusals. Inserted: when a
+ * source is refused first. Deleted: by the LRU; limit_refusals counts on.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct limit_refusal_of);
+	__type(value, struct limit_refusal);
+} limit_refused_to SEC(".maps");
 
 #define LIMIT_SOURCES 65536
 

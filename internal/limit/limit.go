@@ -35,7 +35,10 @@ type Limiter struct {
 	ids    identities
 	before map[series]bpf.Refusals // of earlier tables
 	order  []series                // all that ever were, as they came
-	late   error                   // for the next recount
+	limits []bpf.LimitRow          // of the loaded tables
+	ledger ledger                  // of the loaded tables
+	untold []Refused
+	late   error // for the next recount
 }
 
 type series struct {
@@ -87,14 +90,14 @@ func (l *Limiter) Update(p *policy.Policy) error {
 		l.loaded = loaded
 	default:
 		last, err := l.loaded.Replace(&t.LimitTables)
-		if last == nil {
+		if last.Rows == nil {
 			return err
 		}
 		l.remember(last)
 		l.late = err
 	}
 	l.ids = ids
-	l.rows = l.rows[:0]
+	l.rows, l.limits, l.ledger = l.rows[:0], t.Rows, newLedger()
 	for i, peer := range t.Peers {
 		mode := policy.DryRun
 		if t.Rows[i].Enforce {
@@ -118,21 +121,22 @@ func severe(problems []Problem) error {
 }
 
 func (l *Limiter) unload() error {
-	last, err := l.loaded.Refusals()
+	last, err := l.loaded.Refused()
 	if err != nil {
 		return err
 	}
 	l.remember(last)
 	err = l.loaded.Close()
-	l.loaded, l.rows, l.ids = nil, nil, make(identities)
+	l.loaded, l.rows, l.limits, l.ids = nil, nil, nil, make(identities)
 	return err
 }
 
-func (l *Limiter) remember(last []bpf.Refusals) {
+func (l *Limiter) remember(last bpf.Refused) {
+	l.tell(last)
 	for i, s := range l.rows {
 		r := l.before[s]
-		r.In += last[i].In
-		r.Out += last[i].Out
+		r.In += last.Rows[i].In
+		r.Out += last.Rows[i].Out
 		l.before[s] = r
 	}
 }
