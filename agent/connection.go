@@ -34,6 +34,7 @@ type connection struct {
 	joined   bool // in the table of duplicate pairs
 	queued   bool // in Core.waiting
 	missing  bool // the last recount did not find it
+	read     bool // bytes of it were seen as plaintext
 	outlived bool // a request followed the end of a dialog
 
 	placed placement
@@ -43,8 +44,10 @@ type connection struct {
 
 	tx      transaction.Owner
 	dialogs dialog.Owner
-	marks   *history.Marks // nil if nothing is remembered
-	streams *[2]half       // index by direction
+	marks   *history.Marks   // nil if nothing is remembered
+	streams *[2]half         // index by direction
+	wire    *wire            // of TLS, nil before the first record
+	heard   *keepalive.State // what wire.alive was, once the connection is retired
 
 	in             *list // open, udp or closing
 	older, younger *connection
@@ -154,7 +157,7 @@ func (conn *connection) figures(e *event.Event) {
 	if e.Counts != (event.Counts{}) {
 		conn.counts = e.Counts
 	}
-	if conn.streams != nil || e.Time == 0 {
+	if conn.streams != nil || conn.wire != nil || e.Time == 0 {
 		return // seen here, and to the point
 	}
 	if e.IdleIn >= 0 && (e.IdleIn != 0 || e.Counts.BytesReceived != 0) {

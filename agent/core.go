@@ -140,7 +140,7 @@ func (c *Core) Handle(e *event.Event) {
 	if int(e.Kind) < len(c.counters.Events) {
 		c.counters.Events[e.Kind]++
 	}
-	if e.Kind == event.Data && e.Direction != event.In && e.Direction != event.Out {
+	if (e.Kind == event.Data || e.Kind == event.Record) && e.Direction != event.In && e.Direction != event.Out {
 		return // bytes that went nowhere: the source is at fault, its own counters tell
 	}
 	c.now = max(c.now, e.Time)
@@ -158,6 +158,8 @@ func (c *Core) Handle(e *event.Event) {
 		c.opened(e)
 	case event.Data:
 		c.segment(e)
+	case event.Record:
+		c.record(e)
 	case event.HalfClosed:
 		c.halfClosed(e)
 	case event.Closed:

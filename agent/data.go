@@ -71,7 +71,7 @@ func (c *Core) segment(e *event.Event) {
 
 // makeStreams begins both directions.
 func (c *Core) makeStreams(conn *connection) {
-	conn.streams = new([2]half)
+	conn.streams, conn.read = new([2]half), true
 	known := 1
 	if conn.Established {
 		known = 0
@@ -142,9 +142,8 @@ func (c *Core) pull(conn *connection, d event.Direction, t event.Time, cursor *s
 			h.last = t
 		}
 	}
-	if (hole || h.last != 0) && !conn.queued {
-		conn.queued = true
-		c.waiting = append(c.waiting, conn)
+	if hole || h.last != 0 {
+		c.await(conn)
 	}
 }
 
@@ -256,6 +255,9 @@ func (c *Core) stray(conn *connection, d event.Direction, t event.Time) {
 
 // decide settles and gives up all that the streams of conn hold.
 func (c *Core) decide(conn *connection, t event.Time) {
+	if conn.wire != nil {
+		c.finishWire(conn, t)
+	}
 	if conn.streams == nil {
 		return
 	}
@@ -284,6 +286,9 @@ func (c *Core) finish(conn *connection) {
 			c.items(conn, d, t)
 			c.lost.Implausible += uint64(h.Stray)
 		}
+	}
+	if conn.wire != nil {
+		c.finishWire(conn, max(conn.LastIn, conn.LastOut))
 	}
 	if conn.Established && conn.Transport == event.TCP {
 		c.compare(conn, event.In, conn.counts.BytesReceived, conn.bytesIn)

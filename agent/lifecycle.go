@@ -80,6 +80,10 @@ func (c *Core) opened(e *event.Event) {
 	}
 	for _, held := range c.early.Claim(e) {
 		held.Socket = e.Socket
+		if held.Kind == event.Record {
+			c.record(&held)
+			continue
+		}
 		c.segment(&held)
 	}
 }
@@ -128,6 +132,7 @@ func (c *Core) halfClosed(e *event.Event) {
 // ended notes what the connection was like at its first FIN or RST.
 func (c *Core) ended(conn *connection, e *event.Event, by event.Side, how event.How) {
 	t := e.Time
+	conn.lastWord(by)
 	conn.EndedAt, conn.By, conn.How = t, by, how
 	conn.ByAgent = e.ByAgent
 	conn.Exiting = by == event.Local && (e.Exiting || c.listeners.Stopping(&conn.Conn, t))

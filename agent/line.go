@@ -29,8 +29,8 @@ func (conn *connection) report(now event.Time) report.Connection {
 		Messages:     conn.Messages,
 		Transactions: conn.Sent.N + conn.Received.N,
 
-		BytesSent:     max(conn.counts.BytesSent, conn.bytesOut),
-		BytesReceived: max(conn.counts.BytesReceived, conn.bytesIn),
+		BytesSent:     max(conn.counts.BytesSent, conn.bytesOut, conn.sealedBytes(event.Out)),
+		BytesReceived: max(conn.counts.BytesReceived, conn.bytesIn, conn.sealedBytes(event.In)),
 		LostBytes:     conn.lostBytes,
 		Retransmits:   conn.counts.Retransmits,
 		Incomplete:    conn.Incomplete,
@@ -67,6 +67,9 @@ func (conn *connection) report(now event.Time) report.Connection {
 	}
 	line.Negotiated = conn.negotiated(&e)
 	line.Keepalives = conn.keepaliveLine(now)
+	if conn.Transport == event.TLS {
+		line.TLS = conn.tlsLine()
+	}
 	line.History = conn.history()
 	if conn.upkeep != nil {
 		line.Keepalives.Injected = conn.upkeep.Own
@@ -110,7 +113,7 @@ func (conn *connection) closeLine() *report.Close {
 }
 
 func (conn *connection) keepaliveLine(now event.Time) report.Keepalives {
-	k := conn.Alive
+	k, byLength := conn.beats()
 	if k == nil {
 		return report.Keepalives{}
 	}
@@ -127,6 +130,7 @@ func (conn *connection) keepaliveLine(now event.Time) report.Keepalives {
 		StunReceived:  in.Stun,
 		StunAnswered:  in.Answers + out.Answers,
 		Unanswered:    k.Unanswered(now),
+		ToldByLength:  byLength,
 	}
 	if v, ok := k.Intervals(); ok {
 		line.IntervalSeconds = &report.Interval{Min: v.Min.Seconds(), Median: v.Median.Seconds(), Max: v.Max.Seconds()}

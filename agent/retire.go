@@ -51,8 +51,8 @@ func (c *Core) countClose(conn *connection) {
 // retire moves a connection that has ended out of the tables of the living and
 // keeps what the report says about it.
 func (c *Core) retire(conn *connection) {
-	if conn.queued && conn.streams != nil {
-		c.expireStreams(conn, conn.ClosedAt.Add(linger))
+	if conn.queued {
+		c.expireConn(conn, conn.ClosedAt.Add(linger))
 	}
 	c.finish(conn)
 	c.release(conn)
@@ -96,6 +96,9 @@ func (c *Core) release(conn *connection) {
 			conn.streams[i].Drop(&c.budget)
 		}
 		conn.streams = nil
+	}
+	if conn.wire != nil {
+		c.dropWire(conn)
 	}
 	c.stale(conn)
 	c.peers.Release(conn.Peer)

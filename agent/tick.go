@@ -74,7 +74,7 @@ func (c *Core) Finish(now event.Time) {
 func (c *Core) expireHeld(now event.Time) {
 	keep := c.waiting[:0]
 	for _, conn := range c.waiting {
-		if conn.streams == nil || !c.expireStreams(conn, now) {
+		if !c.expireConn(conn, now) {
 			conn.queued = false
 			continue
 		}
@@ -85,6 +85,17 @@ func (c *Core) expireHeld(now event.Time) {
 	if len(keep) == 0 {
 		c.waiting = nil
 	}
+}
+
+// expireConn says whether conn goes on waiting for something.
+func (c *Core) expireConn(conn *connection, now event.Time) (waits bool) {
+	if conn.streams != nil {
+		waits = c.expireStreams(conn, now)
+	}
+	if conn.wire != nil {
+		waits = c.expireWire(conn, now) || waits
+	}
+	return waits
 }
 
 // expireStreams says whether conn goes on waiting for something.

@@ -94,7 +94,7 @@ func TestFlow(t *testing.T) {
 				s.Wait(15 * time.Second)
 			}
 		}, "remote", ``,
-			`{"pings_sent":0,"pings_received":4,"pongs_sent":0,"pongs_received":0,"stun_sent":0,"stun_received":0,"stun_answered":0,"injected":0,"unanswered":0,"interval_seconds":{"min":15,"median":15,"max":15}}`},
+			`{"pings_sent":0,"pings_received":4,"pongs_sent":0,"pongs_received":0,"stun_sent":0,"stun_received":0,"stun_answered":0,"injected":0,"unanswered":0,"interval_seconds":{"min":15,"median":15,"max":15},"told_by_length":false}`},
 		{"STUN", func(s *script.Script, c *script.Conn) {
 			c.Out(stun(1, 1))
 			s.Wait(500 * time.Millisecond)
@@ -107,7 +107,7 @@ func TestFlow(t *testing.T) {
 			s.Wait(40 * time.Second)
 			c.In(stun(0x101, 2)) // too late
 		}, "local", ``,
-			`{"pings_sent":0,"pings_received":0,"pongs_sent":0,"pongs_received":0,"stun_sent":2,"stun_received":0,"stun_answered":1,"injected":0,"unanswered":1,"interval_seconds":{"min":24.5,"median":24.5,"max":24.5}}`},
+			`{"pings_sent":0,"pings_received":0,"pongs_sent":0,"pongs_received":0,"stun_sent":2,"stun_received":0,"stun_answered":1,"injected":0,"unanswered":1,"interval_seconds":{"min":24.5,"median":24.5,"max":24.5},"told_by_length":false}`},
 		{"other STUN", func(s *script.Script, c *script.Conn) {
 			c.Out(stun(3, 1))
 		}, "unknown",

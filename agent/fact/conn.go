@@ -16,6 +16,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/peer"
 	"github.com/viaduct-project/viaduct/agent/policy"
 	"github.com/viaduct-project/viaduct/agent/report"
+	"github.com/viaduct-project/viaduct/agent/tlswire"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
 
@@ -60,6 +61,7 @@ type Conn struct {
 	Received   class.Requests
 	Registered message.Label // first REGISTER of the initiator
 
+	TLS   *tlswire.Session // what the handshake showed, sides by direction; nil if no record was seen
 	Neg   *negotiate.State // nil if nothing was offered
 	Alive *keepalive.State // nil if there were no keep-alives
 	Peer  *peer.Peer       // nil once retired

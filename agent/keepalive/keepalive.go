@@ -110,6 +110,9 @@ func (s *State) Pong(d event.Direction, t event.Time) (rtt time.Duration, ok boo
 	return rtt, true
 }
 
+// Awaits says that a pong in direction d would answer a ping.
+func (s *State) Awaits(d event.Direction) bool { return s.sides[1-index(d)].waiting > 0 }
+
 // Datagram counts a filler datagram, which nobody has to answer.
 func (s *State) Datagram(d event.Direction, t event.Time) {
 	side := &s.sides[index(d)]

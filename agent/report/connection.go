@@ -33,6 +33,7 @@ type Connection struct {
 	RequestsBack *uint32 `json:"requests_back"`
 
 	Class      Class      `json:"class"`
+	TLS        *TLS       `json:"tls"` // null unless the transport is tls
 	Negotiated Negotiated `json:"negotiated"`
 	Messages   Messages   `json:"messages"`
 	Keepalives Keepalives `json:"keepalives"`
@@ -101,6 +102,24 @@ type Class struct {
 	Observed string   `json:"observed"`
 	Expected *string  `json:"expected"`
 	Because  []string `json:"because"`
+}
+
+// TLS is what the connection's handshake showed to somebody without its keys.
+// What is encrypted, was not seen or was left out is null, or unknown.
+type TLS struct {
+	Version     *string  `json:"version"` // 1.0 to 1.3
+	SNI         *string  `json:"sni"`     // the server's name that the client asked for
+	ALPN        *string  `json:"alpn"`    // the protocol that the server chose
+	ALPNOffered []string `json:"alpn_offered"`
+	Resumed     *bool    `json:"resumed"` // an earlier session went on: no certificates were shown
+	// ClientCertificate: not-asked, asked (the answer was not seen), none
+	// (asked for, not shown), given, unknown.
+	ClientCertificate string `json:"client_certificate"`
+	// Names in the certificates: those in subjectAltName that SIP looks at, or
+	// CN= if there are none.
+	ClientNames []string `json:"client_names"`
+	ServerNames []string `json:"server_names"`
+	Plaintext   string   `json:"plaintext"` // seen, opaque
 }
 
 // Negotiated is what the two neighbours said about the connection; null is
@@ -180,6 +199,9 @@ type Keepalives struct {
 	Injected        uint32    `json:"injected"`
 	Unanswered      uint32    `json:"unanswered"`
 	IntervalSeconds *Interval `json:"interval_seconds"`
+	// ToldByLength: the plaintext is not known; these are records whose length
+	// is that of a ping or a pong.
+	ToldByLength bool `json:"told_by_length"`
 }
 
 // Interval describes the time between consecutive keep-alives of one side.

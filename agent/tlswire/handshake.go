@@ -41,8 +41,22 @@ func (h *Handshake) Over() bool {
 	return h.over || h.sides[0].blind && h.sides[1].blind
 }
 
+// FromClient says that the side is the client's, as far as is known.
+func (h *Handshake) FromClient(side int) bool { return h.client == int8(1+side) }
+
+// Alert takes note of an alert. Those that end a session are encrypted; in TLS
+// 1.3 their type is too, so that they are not heard of here.
+func (h *Handshake) Alert(side int) {
+	if h.sides[side].blind {
+		h.Alerted[side] = true
+	}
+}
+
 // Lost says that some of what the side sent in the handshake is missing.
-func (h *Handshake) Lost(side int) { h.shut(side) }
+func (h *Handshake) Lost(side int) {
+	h.Missed[side] = true
+	h.shut(side)
+}
 
 func (h *Handshake) shut(side int) {
 	h.sides[side] = half{blind: true}

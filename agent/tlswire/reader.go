@@ -61,14 +61,20 @@ func (r *Reader) Next(b []byte, out *Item) (rest []byte) {
 	return b[n:]
 }
 
-// Gap says that n bytes are missing.
-func (r *Reader) Gap(n int64) {
-	if r.astray || r.have == 0 && n <= int64(r.left) {
-		r.left -= int(min(n, int64(r.left)))
-		r.missing = true
-		return
+// Join says that the connection is older than the observation: the first bytes
+// may be the middle of a record.
+func (r *Reader) Join() { r.astray = true }
+
+// Gap says that n bytes are missing. It returns false if they were more than
+// the middle or the end of a record of application data.
+func (r *Reader) Gap(n int64) bool {
+	if r.have > 0 || n > int64(r.left) {
+		r.stray()
+		return false
 	}
-	r.stray()
+	r.left -= int(n)
+	r.missing = true
+	return r.kind == ApplicationData
 }
 
 func (r *Reader) stray() {

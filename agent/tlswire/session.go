@@ -17,6 +17,11 @@ type Session struct {
 	Resumed Answer // an earlier session goes on
 	Client  ClientCertificate
 
+	// By side, as the caller numbers them: an alert was sent after the
+	// handshake, which in TLS 1.3 does not show; some records were missed.
+	Alerted [2]bool
+	Missed  [2]bool
+
 	// Names of the certificates, nil if none was seen or it could not be read.
 	ServerNames *Names
 	ClientNames *Names

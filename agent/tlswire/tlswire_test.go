@@ -3,95 +3,21 @@
 package tlswire
 
 import (
-	"bytes"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"fmt"
-	"io"
-	"math/big"
 	mathrand "math/rand/v2"
-	"net"
-	"net/url"
 	"reflect"
-	"sync"
 	"testing"
-	"time"
+
+	"github.com/viaduct-project/viaduct/agent/internal/shake"
 )
 
-// said is one write of one side.
-type said struct {
-	side  int // 0: client
-	bytes []byte
-}
-
-// tap keeps what both sides of a pipe write, in order.
-type tap struct {
-	net.Conn
-	side int
-	log  *conversation
-}
-
-type conversation struct {
-	mu  sync.Mutex
-	all []said
-}
-
-func (t *tap) Write(b []byte) (int, error) {
-	t.log.mu.Lock()
-	t.log.all = append(t.log.all, said{t.side, bytes.Clone(b)})
-	t.log.mu.Unlock()
-	return t.Conn.Write(b)
-}
-
-// connected returns the ends of a connection that does not block who writes.
-func connected(t *testing.T) (a, b net.Conn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+// sideOf numbers the client 0.
+func sideOf(s shake.Said) int {
+	if s.Server {
+		return 1
 	}
-	defer l.Close()
-	if a, err = net.Dial("tcp", l.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if b, err = l.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	return a, b
-}
-
-// talk has the two shake hands, and write each of the texts and read it back.
-func talk(t *testing.T, client, server *tls.Config, texts ...string) []said {
-	t.Helper()
-	a, b := connected(t)
-	var log conversation
-	near, far := tls.Client(&tap{a, 0, &log}, client), tls.Server(&tap{b, 1, &log}, server)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		io.Copy(far, far)
-		far.Close()
-	}()
-	if len(texts) == 0 {
-		texts = []string{"x"}
-	}
-	for _, text := range texts {
-		if _, err := near.Write([]byte(text)); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.ReadFull(near, make([]byte, len(text))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	near.Close()
-	<-done
-	return log.all
+	return 0
 }
 
 // listener reads a conversation as the core does.
@@ -115,60 +41,26 @@ func (l *listener) hear(side int, b []byte) {
 }
 
 // heard listens in pieces of at most so many bytes.
-func heard(all []said, most int) *listener {
+func heard(all []shake.Said, most int) *listener {
 	l := &listener{}
 	for _, s := range all {
-		for b := s.bytes; len(b) > 0; {
+		for b := s.Bytes; len(b) > 0; {
 			n := len(b)
 			if most > 0 {
 				n = min(n, 1+mathrand.IntN(most))
 			}
-			l.hear(s.side, b[:n])
+			l.hear(sideOf(s), b[:n])
 			b = b[n:]
 		}
 	}
 	return l
 }
 
-func keyOf(t *testing.T, useRSA bool) crypto.Signer {
-	t.Helper()
-	var key crypto.Signer
-	var err error
-	if useRSA {
-		key, err = rsa.GenerateKey(rand.Reader, 2048)
-	} else {
-		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-// certified returns a certificate with the names.
-func certified(t *testing.T, useRSA bool, common string, names ...string) tls.Certificate {
-	t.Helper()
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: common}, NotAfter: time.Now().Add(time.Hour)}
-	for _, n := range names {
-		if u, err := url.Parse(n); err == nil && u.Scheme != "" {
-			template.URIs = append(template.URIs, u)
-		} else {
-			template.DNSNames = append(template.DNSNames, n)
-		}
-	}
-	key := keyOf(t, useRSA)
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
-
 // TestSession: what is read of handshakes, however their bytes come.
 func TestSession(t *testing.T) {
-	server := certified(t, false, "", "sip:example.com", "sip.example.com", "*.example.net")
-	client := certified(t, false, "unused", "sip:example.org")
-	nameOnly := certified(t, false, "example.org")
+	server := shake.Certificate(t, "", "sip:example.com", "sip.example.com", "*.example.net")
+	client := shake.Certificate(t, "unused", "sip:example.org")
+	nameOnly := shake.Certificate(t, "example.org")
 	serverNames := &Names{URIs: []string{"sip:example.com"}, DNS: []string{"sip.example.com", "*.example.net"}, alts: true}
 	for _, tt := range []struct {
 		name   string
@@ -196,7 +88,7 @@ func TestSession(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.client.InsecureSkipVerify = true
 			tt.server.Certificates = []tls.Certificate{server}
-			all := talk(t, tt.client, tt.server)
+			all := shake.Talk(t, tt.client, tt.server)
 			tt.want.Hello = true
 			for _, most := range []int{0, 1, 7, 300} {
 				got := heard(all, most).Session
@@ -213,10 +105,10 @@ func TestSession(t *testing.T) {
 func TestResumed(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		client := &tls.Config{InsecureSkipVerify: true, ServerName: "example.com", ClientSessionCache: tls.NewLRUClientSessionCache(1),
-			Certificates: []tls.Certificate{certified(t, false, "", "example.org")}}
-		server := &tls.Config{Certificates: []tls.Certificate{certified(t, false, "", "example.com")}, MaxVersion: version,
+			Certificates: []tls.Certificate{shake.Certificate(t, "", "example.org")}}
+		server := &tls.Config{Certificates: []tls.Certificate{shake.Certificate(t, "", "example.com")}, MaxVersion: version,
 			ClientAuth: tls.RequireAnyClientCert}
-		first, second := heard(talk(t, client, server), 0), heard(talk(t, client, server), 5)
+		first, second := heard(shake.Talk(t, client, server, shake.Line{Text: "x"}, shake.Line{Server: true, Text: "x"}), 0), heard(shake.Talk(t, client, server, shake.Line{Text: "x"}, shake.Line{Server: true, Text: "x"}), 5)
 		if first.Resumed != No || second.Resumed != Yes {
 			t.Errorf("%#x: resumed %d, then %d", version, first.Resumed, second.Resumed)
 		}
@@ -229,7 +121,7 @@ func TestResumed(t *testing.T) {
 // TestOverhead: for every cipher suite of Go's, the length of a keep-alive's
 // record is what Overhead says, or Overhead says nothing.
 func TestOverhead(t *testing.T) {
-	ecdsaCert, rsaCert := certified(t, false, "", "example.com"), certified(t, true, "", "example.com")
+	ecdsaCert, rsaCert := shake.Certificate(t, "", "example.com"), shake.CertificateRSA(t, "example.com")
 	known := 0
 	for _, suite := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
 		for _, version := range suite.SupportedVersions {
@@ -240,7 +132,7 @@ func TestOverhead(t *testing.T) {
 					server.CipherSuites = []uint16{suite.ID}
 					client.CipherSuites = []uint16{suite.ID}
 				}
-				l := heard(talk(t, client, server, "\r\n\r\n", "\r\n"), 0)
+				l := heard(shake.Talk(t, client, server, shake.Line{Text: "\r\n\r\n"}, shake.Line{Text: "\r\n"}), 0)
 				if version < tls.VersionTLS13 && l.Suite != suite.ID {
 					t.Fatalf("the suite is %#x", l.Suite)
 				}

@@ -9,7 +9,7 @@ import (
 )
 
 // Events writes the packets that events tell of, as the host saw them. A
-// handshake takes its Handshake, from OpenedAt on.
+// handshake takes its Handshake, from OpenedAt on. A Record must be whole.
 type Events struct {
 	*Writer
 	next map[uint64]*[2]uint32 // sequence numbers by direction
@@ -38,7 +38,7 @@ func (w *Events) Write(e *event.Event) {
 		if !e.MidLife {
 			w.opened(e)
 		}
-	case event.Data:
+	case event.Data, event.Record:
 		next := &w.next[e.Socket][e.Direction-event.In]
 		w.send(e, e.Direction, Flags{ACK: true}, e.Seq, string(e.Payload))
 		if end := e.Seq + uint32(len(e.Payload)); *next == 0 || int32(end-*next) > 0 {
