@@ -21,3 +21,13 @@ func RequireRoot(t testing.TB) {
 	}
 	t.Skip("needs root")
 }
+
+// Missing skips a test for want of a program that scripts/setup.sh installs, or
+// a file that it fetches. With VIADUCT_STRICT=1 it fails instead.
+func Missing(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("VIADUCT_STRICT") == "1" {
+		t.Fatalf("%s is missing, and VIADUCT_STRICT=1 allows no skip: run scripts/setup.sh", what)
+	}
+	t.Skipf("%s is missing: scripts/setup.sh gets it", what)
+}

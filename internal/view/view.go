@@ -47,11 +47,14 @@ type Query struct {
 	query.Order
 	After      *query.Place // nil for the first page
 	Limit      int          // of lines, from 1 to LimitMax
-	Connection string       // ID, for findings: those on it only
+	Connection string       // ID: this one only, or what is about it
 }
 
 // Connections returns a page of connections, with the findings on them.
 func (v *View) Connections(q *Query) *report.Page {
+	if q.Connection != "" {
+		return v.one(parseConnection(q.Connection))
+	}
 	places, more := v.find(q)
 	page := &report.Page{Schema: report.PageSchema, Connections: []report.Connection{}, Findings: []report.Finding{}}
 	page.Next = next(places, more)
@@ -60,6 +63,14 @@ func (v *View) Connections(q *Query) *report.Page {
 		ids[i] = p.ID
 	}
 	page.Connections = v.Lines(ids)
+	v.findingsOn(page)
+	page.At = v.Now().Go()
+	return page
+}
+
+// one returns a page with one connection, if it is there.
+func (v *View) one(id uint64) *report.Page {
+	page := &report.Page{Schema: report.PageSchema, Connections: v.Lines([]uint64{id}), Findings: []report.Finding{}}
 	v.findingsOn(page)
 	page.At = v.Now().Go()
 	return page

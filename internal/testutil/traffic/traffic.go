@@ -107,9 +107,11 @@ func (c *Conn) message(out bool, start, method, id, params, tag, more string) st
 }
 
 // Close ends c by a FIN.
-func (c *Conn) Close(by event.Side) {
+func (c *Conn) Close(by event.Side) { c.end(by, event.FIN) }
+
+func (c *Conn) end(by event.Side, how event.How) {
 	e := c.e
-	e.Kind, e.By, e.How, e.Handshake = event.Closed, by, event.FIN, 1500*time.Microsecond
+	e.Kind, e.By, e.How, e.Handshake = event.Closed, by, how, 1500*time.Microsecond
 	c.hand(&e)
 }
 
@@ -123,9 +125,8 @@ func (t *Traffic) Connections(n int) {
 		switch i % 5 {
 		case 0, 1:
 			c := t.Open(addr, false, "kamailio")
-			contact := "Contact: <sip:u@198.51.100.7>;reg-id=1;+sip.instance=\"<urn:uuid:00000000-0000-1000-8000-00000000000a>\"\r\n"
-			c.Request(false, "REGISTER", id, ";keep", "Supported: outbound, path\r\n"+contact)
-			c.Answer(false, "REGISTER", id, "200 OK", ";keep=30", "Require: outbound\r\n"+strings.Replace(contact, "\r\n", ";expires=3600\r\n", 1))
+			c.Request(false, "REGISTER", id, ";keep", "Supported: outbound, path\r\n"+contact+"\r\n")
+			c.Answer(false, "REGISTER", id, "200 OK", ";keep=30", "Require: outbound\r\n"+contact+";expires=3600\r\n")
 			for range 2 - i%5*2 {
 				c.Send(false, "\r\n\r\n").Send(true, "\r\n")
 			}
