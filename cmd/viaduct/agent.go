@@ -73,7 +73,7 @@ func (c *agentCommand) watch(env *environment, probes bpf.Options) (err error) {
 		return err
 	}
 	w, err := live.Start(live.Options{
-		Probes: probes, Core: agent.Config{Policy: force.policy}, Restore: state.earlier(), Acted: logAction(log),
+		Probes: probes, Core: agent.Config{Policy: force.policy, MaxHistory: historyBytes}, Restore: state.earlier(), Acted: logAction(log),
 	})
 	if err != nil {
 		return err
@@ -108,6 +108,7 @@ func (c *agentCommand) serve(ctx context.Context, log *slog.Logger, listeners []
 		Metrics:    exporter.NewHandler(exporter.NewRegistry(exporter.NewCollector(take, there)), log),
 		Ready:      func() error { return ready(ctx, w) },
 		ConfigFile: c.Web.ConfigFile,
+		Private:    status(w),
 		Log:        log,
 	}
 	if file != nil {

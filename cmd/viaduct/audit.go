@@ -11,7 +11,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/viaduct-project/viaduct/agent"
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/bpf"
 	"github.com/viaduct-project/viaduct/internal/capture/track"
@@ -64,11 +63,13 @@ func (c *auditCommand) Run(env *environment) error {
 		return err
 	}
 	defer out.Close()
+	core := c.config()
+	core.Policy = p
 	var r *report.Report
 	if c.Pcap != "" {
-		r, err = auditCapture(env, c.Pcap, track.Options{Ports: probes.Ports, Local: networks(c.Local)}, p)
+		r, err = auditCapture(env, c.Pcap, track.Options{Ports: probes.Ports, Local: networks(c.Local)}, core)
 	} else {
-		r, err = watch(env, live.Options{Probes: probes, Core: agent.Config{Policy: p}}, c.For)
+		r, err = watch(env, live.Options{Probes: probes, Core: core}, c.For)
 	}
 	if err != nil {
 		return err

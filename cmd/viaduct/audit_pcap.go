@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/viaduct-project/viaduct/agent"
-	"github.com/viaduct-project/viaduct/agent/policy"
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/internal/capture"
 	"github.com/viaduct-project/viaduct/internal/capture/track"
@@ -23,7 +22,7 @@ import (
 // auditCapture returns the report on a capture file, or on standard input if
 // that is -. A file that is cut off gives a report on what is there, and a
 // warning.
-func auditCapture(env *environment, name string, o track.Options, p *policy.Policy) (*report.Report, error) {
+func auditCapture(env *environment, name string, o track.Options, c agent.Config) (*report.Report, error) {
 	from, size := os.Stdin, int64(0)
 	if name != "-" {
 		file, err := os.Open(name)
@@ -37,7 +36,8 @@ func auditCapture(env *environment, name string, o track.Options, p *policy.Poli
 		}
 	}
 	counted := &countingReader{Reader: from}
-	core := agent.New(agent.Config{Source: "pcap", Policy: p})
+	c.Source = "pcap"
+	core := agent.New(c)
 	stop := showProgress(env.stderr, counted.progress(size))
 	read, err := capture.Read(env.ctx, counted, o, core)
 	stop()

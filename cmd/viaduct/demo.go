@@ -35,7 +35,7 @@ func (c *demoCommand) Run(env *environment) error {
 
 // play plays the demo, watched by the probes, and returns the report on it.
 func (c *demoCommand) play(env *environment) (_ *report.Report, err error) {
-	w, err := live.Start(live.Options{})
+	w, err := live.Start(live.Options{Core: c.config()})
 	if err != nil {
 		return nil, err
 	}

@@ -9,13 +9,27 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/viaduct-project/viaduct/agent"
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/agent/report/text"
+	"github.com/viaduct-project/viaduct/internal/web/page"
 )
 
 type outputFlags struct {
-	Format string `help:"How to print the report: ${enum}." enum:"table,json" default:"table"`
+	Format string `help:"How to print the report: ${enum}." enum:"table,json,html" default:"table"`
 	Output string `help:"Write the report to this file, not to standard output." placeholder:"FILE"`
+}
+
+// historyBytes is how much is remembered of the past of connections where there
+// are pictures of it: of 100,000 connections that carried a request or two.
+const historyBytes = 32 << 20
+
+// config is what the core has to remember for the report's format.
+func (f outputFlags) config() (c agent.Config) {
+	if f.Format == "html" {
+		c.MaxHistory = historyBytes
+	}
+	return c
 }
 
 // open comes before the watching, so that an unwritable file costs no audit.
@@ -32,9 +46,12 @@ func (f outputFlags) open(env *environment) (io.WriteCloser, error) {
 
 func (f outputFlags) write(w io.WriteCloser, r *report.Report) error {
 	var err error
-	if f.Format == "json" {
+	switch f.Format {
+	case "json":
 		err = r.WriteJSON(w)
-	} else {
+	case "html":
+		err = page.WriteReport(w, r)
+	default:
 		err = text.Write(w, r, width(w))
 	}
 	if err != nil {

@@ -45,6 +45,8 @@ var rules = []rule{
 		reason: "a source of events knows nothing of what is made of them"},
 	{of: "internal/web", never: []string{module + "bpf", module + "internal/live", module + "exporter", "github.com/prometheus/client_golang"},
 		reason: "what is shown is handed to the web server: it decides only to whom"},
+	{of: "internal/view", only: []string{module + "agent", module + "internal/event"}, reason: "it shows what a core knows, whoever feeds it"},
+	{of: "internal/web/page", only: []string{module + "agent"}, reason: "the page is of a report, or asks the API for what it shows"},
 	{of: "cmd...", never: []string{"github.com/cilium/ebpf"}, reason: "only bpf knows the kernel"},
 }
 
@@ -54,6 +56,7 @@ var soleImporters = map[string]string{
 	"github.com/gopacket/gopacket":                   "internal/capture",
 	"github.com/prometheus/client_golang/prometheus": "exporter",
 	"github.com/prometheus/exporter-toolkit":         "internal/web",
+	"github.com/chromedp":                            "internal/testutil/browser",
 }
 
 type goPackage struct {

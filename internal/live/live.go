@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -173,10 +172,7 @@ func (w *Watch) Report() *report.Report {
 	w.mu.Lock()
 	r := w.core.Report(w.probes.Now())
 	w.mu.Unlock()
-	r.Host = report.Host{Kernel: bpf.Release()}
-	if name, err := os.Hostname(); err == nil {
-		r.Host.Name = name
-	}
+	r.Host = host()
 	r.Features = Features()
 	return r
 }
