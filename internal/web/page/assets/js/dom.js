@@ -34,7 +34,8 @@ const s = (name, attributes, ...children) => fill(document.createElementNS('http
 function duration(seconds) {
   if (seconds === null || seconds === undefined || !isFinite(seconds)) return '–';
   const two = (n) => String(Math.floor(n)).padStart(2, '0');
-  if (seconds < 0.0005) return '0 s';
+  if (seconds <= 0) return '0 s';
+  if (seconds < 0.001) return Math.max(1, Math.round(seconds * 1e6)) + ' µs';
   if (seconds < 1) return (seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0) + ' ms';
   if (seconds < 10) return seconds.toFixed(1) + ' s';
   if (seconds < 60) return Math.floor(seconds) + ' s';
