@@ -24,14 +24,14 @@ check: lint ## quick checks without root: vet, staticcheck, unit tests
 setup: ## install what the tests need (Debian, root)
 	scripts/setup.sh
 
-generate: ## rebuild the BPF objects with the pinned compiler, docs/rules.md and docs/metrics.md
+generate: ## rebuild the BPF objects with the pinned compiler, docs/rules.md, docs/metrics.md and the dashboard
 	scripts/generate.sh
 
 check-generated: ## prove that what is generated and committed is current
 	scripts/check-generated.sh
 
 lint: ## gofmt, vet, staticcheck
-	@test -z "$$(gofmt -l agent bpf cmd exporter internal sipparse bench deploy)" || { gofmt -l agent bpf cmd exporter internal sipparse bench deploy; echo "lint: run gofmt -w on these" >&2; exit 1; }
+	@test -z "$$(gofmt -l agent bpf cmd exporter fleet internal sipparse bench deploy)" || { gofmt -l agent bpf cmd exporter fleet internal sipparse bench deploy; echo "lint: run gofmt -w on these" >&2; exit 1; }
 	go vet ./...
 	go vet -tags kernels ./internal/kernels/...
 	go vet -tags interop ./internal/interop

@@ -18,3 +18,4 @@ BPF_CLANG=$CLANG BPF_STRIP=$STRIP go generate ./bpf/...
 
 go run ./cmd/viaduct rules --format markdown > docs/rules.md
 go test -count=1 -run '^TestDocumented$' ./exporter -update
+go test -count=1 -run '^TestDashboard$' ./fleet -update
