@@ -16,6 +16,7 @@ type Counters struct {
 
 	OutOfWindow   uint64 // segments that TCP would not accept
 	Retransmitted uint64 // segments seen before
+	Swallowed     uint64 // answers to viaduct that were kept from the program it asked for
 }
 
 // slots says which counter of the programs goes where.
@@ -29,6 +30,7 @@ func (c *Counters) slots() map[programsCounter]*uint64 {
 		programsCounterCOUNT_NO_STORAGE:      &c.NoStorage,
 		programsCounterCOUNT_OUT_OF_WINDOW:   &c.OutOfWindow,
 		programsCounterCOUNT_RETRANSMITTED:   &c.Retransmitted,
+		programsCounterCOUNT_SWALLOWED:       &c.Swallowed,
 	}
 }
 

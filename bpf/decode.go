@@ -65,6 +65,7 @@ func (d *decoder) decode(raw []byte) (*event.Event, error) {
 		Failed:    head.Flags&uint8(programsRecordFlagRECORD_FAILED) != 0,
 		Lost:      head.Flags&uint8(programsRecordFlagRECORD_LOST) != 0,
 		ByAgent:   head.Flags&uint8(programsRecordFlagRECORD_BY_AGENT) != 0,
+		Own:       head.Flags&uint8(programsRecordFlagRECORD_OWN) != 0,
 	}
 	d.event.Transport = d.transport(head)
 	switch programsRecordKind(head.Kind) {

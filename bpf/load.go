@@ -44,6 +44,7 @@ type Probes struct {
 	scans   uint32
 	ports   [8192]byte
 	cgroup  string
+	asked   asked
 }
 
 // Load loads and attaches every program. An error that wraps [ErrUnsupported]

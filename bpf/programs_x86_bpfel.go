@@ -24,7 +24,8 @@ const (
 	programsCounterCOUNT_NO_STORAGE      programsCounter = 5
 	programsCounterCOUNT_OUT_OF_WINDOW   programsCounter = 6
 	programsCounterCOUNT_RETRANSMITTED   programsCounter = 7
-	programsCounterCOUNTERS              programsCounter = 8
+	programsCounterCOUNT_SWALLOWED       programsCounter = 8
+	programsCounterCOUNTERS              programsCounter = 9
 )
 
 type programsDataRecord struct {
@@ -112,6 +113,26 @@ type programsLifeRecord struct {
 	Comm          [16]int8
 }
 
+type programsOwnAnswer struct {
+	_          structs.HostLayout
+	ExpiresNs  uint64
+	Remote     [16]uint8
+	RemotePort uint16
+	LocalPort  uint16
+	Swallow    uint32
+}
+
+type programsOwnId struct {
+	_     structs.HostLayout
+	Words [3]uint32
+}
+
+type programsOwnMark struct {
+	_      structs.HostLayout
+	At     uint32
+	Length uint32
+}
+
 type programsRecordFlag uint32
 
 const (
@@ -121,6 +142,7 @@ const (
 	programsRecordFlagRECORD_SPOKE    programsRecordFlag = 8
 	programsRecordFlagRECORD_FAILED   programsRecordFlag = 16
 	programsRecordFlagRECORD_BY_AGENT programsRecordFlag = 32
+	programsRecordFlagRECORD_OWN      programsRecordFlag = 64
 )
 
 type programsRecordHead struct {
@@ -204,6 +226,8 @@ const (
 	programsMapCounters           = "counters"
 	programsMapEarly              = "early"
 	programsMapFirstBytes         = "first_bytes"
+	programsMapOwnAnswers         = "own_answers"
+	programsMapOwnBytes           = "own_bytes"
 	programsMapRecords            = "records"
 	programsMapSockets            = "sockets"
 	programsProgPacketIn          = "packet_in"
@@ -221,11 +245,15 @@ const (
 	programsVarUnusedDirection    = "unused_direction"
 	programsVarUnusedEnding       = "unused_ending"
 	programsVarUnusedLifeRecord   = "unused_life_record"
+	programsVarUnusedOwnAnswer    = "unused_own_answer"
+	programsVarUnusedOwnId        = "unused_own_id"
+	programsVarUnusedOwnMark      = "unused_own_mark"
 	programsVarUnusedRecordFlag   = "unused_record_flag"
 	programsVarUnusedRecordHead   = "unused_record_head"
 	programsVarUnusedRecordKind   = "unused_record_kind"
 	programsVarUnusedRole         = "unused_role"
 	programsVarWakeBytes          = "wake_bytes"
+	programsVarWrittenSocket      = "written_socket"
 )
 
 // loadPrograms returns the embedded CollectionSpec for programs.
@@ -284,6 +312,8 @@ type programsMapSpecs struct {
 	Counters   *ebpf.MapSpec `ebpf:"counters"`
 	Early      *ebpf.MapSpec `ebpf:"early"`
 	FirstBytes *ebpf.MapSpec `ebpf:"first_bytes"`
+	OwnAnswers *ebpf.MapSpec `ebpf:"own_answers"`
+	OwnBytes   *ebpf.MapSpec `ebpf:"own_bytes"`
 	Records    *ebpf.MapSpec `ebpf:"records"`
 	Sockets    *ebpf.MapSpec `ebpf:"sockets"`
 }
@@ -302,11 +332,15 @@ type programsVariableSpecs struct {
 	UnusedDirection    *ebpf.VariableSpec `ebpf:"unused_direction"`
 	UnusedEnding       *ebpf.VariableSpec `ebpf:"unused_ending"`
 	UnusedLifeRecord   *ebpf.VariableSpec `ebpf:"unused_life_record"`
+	UnusedOwnAnswer    *ebpf.VariableSpec `ebpf:"unused_own_answer"`
+	UnusedOwnId        *ebpf.VariableSpec `ebpf:"unused_own_id"`
+	UnusedOwnMark      *ebpf.VariableSpec `ebpf:"unused_own_mark"`
 	UnusedRecordFlag   *ebpf.VariableSpec `ebpf:"unused_record_flag"`
 	UnusedRecordHead   *ebpf.VariableSpec `ebpf:"unused_record_head"`
 	UnusedRecordKind   *ebpf.VariableSpec `ebpf:"unused_record_kind"`
 	UnusedRole         *ebpf.VariableSpec `ebpf:"unused_role"`
 	WakeBytes          *ebpf.VariableSpec `ebpf:"wake_bytes"`
+	WrittenSocket      *ebpf.VariableSpec `ebpf:"written_socket"`
 }
 
 // programsObjects contains all objects after they have been loaded into the kernel.
@@ -332,6 +366,8 @@ type programsMaps struct {
 	Counters   *ebpf.Map `ebpf:"counters"`
 	Early      *ebpf.Map `ebpf:"early"`
 	FirstBytes *ebpf.Map `ebpf:"first_bytes"`
+	OwnAnswers *ebpf.Map `ebpf:"own_answers"`
+	OwnBytes   *ebpf.Map `ebpf:"own_bytes"`
 	Records    *ebpf.Map `ebpf:"records"`
 	Sockets    *ebpf.Map `ebpf:"sockets"`
 }
@@ -341,6 +377,8 @@ func (m *programsMaps) Close() error {
 		m.Counters,
 		m.Early,
 		m.FirstBytes,
+		m.OwnAnswers,
+		m.OwnBytes,
 		m.Records,
 		m.Sockets,
 	)
@@ -360,11 +398,15 @@ type programsVariables struct {
 	UnusedDirection    *ebpf.Variable `ebpf:"unused_direction"`
 	UnusedEnding       *ebpf.Variable `ebpf:"unused_ending"`
 	UnusedLifeRecord   *ebpf.Variable `ebpf:"unused_life_record"`
+	UnusedOwnAnswer    *ebpf.Variable `ebpf:"unused_own_answer"`
+	UnusedOwnId        *ebpf.Variable `ebpf:"unused_own_id"`
+	UnusedOwnMark      *ebpf.Variable `ebpf:"unused_own_mark"`
 	UnusedRecordFlag   *ebpf.Variable `ebpf:"unused_record_flag"`
 	UnusedRecordHead   *ebpf.Variable `ebpf:"unused_record_head"`
 	UnusedRecordKind   *ebpf.Variable `ebpf:"unused_record_kind"`
 	UnusedRole         *ebpf.Variable `ebpf:"unused_role"`
 	WakeBytes          *ebpf.Variable `ebpf:"wake_bytes"`
+	WrittenSocket      *ebpf.Variable `ebpf:"written_socket"`
 }
 
 // programsPrograms contains all programs after they have been loaded into the kernel.

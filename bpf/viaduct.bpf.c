@@ -14,6 +14,9 @@ const enum role *unused_role __attribute__((unused));
 const enum ending *unused_ending __attribute__((unused));
 const struct record_head *unused_record_head __attribute__((unused));
 const struct data_record *unused_data_record __attribute__((unused));
+const struct own_mark *unused_own_mark __attribute__((unused));
+const struct own_id *unused_own_id __attribute__((unused));
+const struct own_answer *unused_own_answer __attribute__((unused));
 const struct life_record *unused_life_record __attribute__((unused));
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -67,6 +67,26 @@ type helperHeads struct {
 	}
 }
 
+type helperOwnAnswer struct {
+	_          structs.HostLayout
+	ExpiresNs  uint64
+	Remote     [16]uint8
+	RemotePort uint16
+	LocalPort  uint16
+	Swallow    uint32
+}
+
+type helperOwnId struct {
+	_     structs.HostLayout
+	Words [3]uint32
+}
+
+type helperOwnMark struct {
+	_      structs.HostLayout
+	At     uint32
+	Length uint32
+}
+
 type helperRecordFlag uint32
 
 const (
@@ -76,6 +96,7 @@ const (
 	helperRecordFlagRECORD_SPOKE    helperRecordFlag = 8
 	helperRecordFlagRECORD_FAILED   helperRecordFlag = 16
 	helperRecordFlagRECORD_BY_AGENT helperRecordFlag = 32
+	helperRecordFlagRECORD_OWN      helperRecordFlag = 64
 )
 
 type helperRecordKind uint32
@@ -167,6 +188,8 @@ const (
 	helperMapCounters           = "counters"
 	helperMapEarly              = "early"
 	helperMapFirstBytes         = "first_bytes"
+	helperMapOwnAnswers         = "own_answers"
+	helperMapOwnBytes           = "own_bytes"
 	helperMapRecords            = "records"
 	helperMapSockets            = "sockets"
 	helperProgExamine           = "examine"
@@ -184,6 +207,7 @@ const (
 	helperVarUnusedSniffed      = "unused_sniffed"
 	helperVarWakeBytes          = "wake_bytes"
 	helperVarWalked             = "walked"
+	helperVarWrittenSocket      = "written_socket"
 )
 
 // loadHelper returns the embedded CollectionSpec for helper.
@@ -239,6 +263,8 @@ type helperMapSpecs struct {
 	Counters   *ebpf.MapSpec `ebpf:"counters"`
 	Early      *ebpf.MapSpec `ebpf:"early"`
 	FirstBytes *ebpf.MapSpec `ebpf:"first_bytes"`
+	OwnAnswers *ebpf.MapSpec `ebpf:"own_answers"`
+	OwnBytes   *ebpf.MapSpec `ebpf:"own_bytes"`
 	Records    *ebpf.MapSpec `ebpf:"records"`
 	Sockets    *ebpf.MapSpec `ebpf:"sockets"`
 }
@@ -260,6 +286,7 @@ type helperVariableSpecs struct {
 	UnusedSniffed      *ebpf.VariableSpec `ebpf:"unused_sniffed"`
 	WakeBytes          *ebpf.VariableSpec `ebpf:"wake_bytes"`
 	Walked             *ebpf.VariableSpec `ebpf:"walked"`
+	WrittenSocket      *ebpf.VariableSpec `ebpf:"written_socket"`
 }
 
 // helperObjects contains all objects after they have been loaded into the kernel.
@@ -285,6 +312,8 @@ type helperMaps struct {
 	Counters   *ebpf.Map `ebpf:"counters"`
 	Early      *ebpf.Map `ebpf:"early"`
 	FirstBytes *ebpf.Map `ebpf:"first_bytes"`
+	OwnAnswers *ebpf.Map `ebpf:"own_answers"`
+	OwnBytes   *ebpf.Map `ebpf:"own_bytes"`
 	Records    *ebpf.Map `ebpf:"records"`
 	Sockets    *ebpf.Map `ebpf:"sockets"`
 }
@@ -294,6 +323,8 @@ func (m *helperMaps) Close() error {
 		m.Counters,
 		m.Early,
 		m.FirstBytes,
+		m.OwnAnswers,
+		m.OwnBytes,
 		m.Records,
 		m.Sockets,
 	)
@@ -316,6 +347,7 @@ type helperVariables struct {
 	UnusedSniffed      *ebpf.Variable `ebpf:"unused_sniffed"`
 	WakeBytes          *ebpf.Variable `ebpf:"wake_bytes"`
 	Walked             *ebpf.Variable `ebpf:"walked"`
+	WrittenSocket      *ebpf.Variable `ebpf:"written_socket"`
 }
 
 // helperPrograms contains all programs after they have been loaded into the kernel.

@@ -29,6 +29,14 @@ __u32 scan;
 __u64 held_socket;
 __u64 ended_socket;
 
+/* The same for the socket on which it sends a keep-alive. */
+__u64 written_socket;
+
+static __always_inline bool is_held(__u64 cookie)
+{
+	return cookie == held_socket || cookie == written_socket;
+}
+
 /* Kernels up to 6.12 forget the bounds of a value whose bytes were swapped. */
 static __always_inline bool is_sip_port(__u32 port)
 {

@@ -96,6 +96,9 @@ struct sock_common {
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 	unsigned long skc_flags;
+	struct {
+		__s64 counter;
+	} skc_cookie;
 };
 
 struct kernfs_node {
@@ -115,6 +118,9 @@ struct sock {
 	__u16 sk_protocol;
 	int sk_err;
 	struct sock_cgroup_data sk_cgrp_data;
+	struct {
+		int owned;
+	} sk_lock;
 };
 
 struct inet_sock {
@@ -123,6 +129,7 @@ struct inet_sock {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	const void *icsk_ulp_ops;
 };
 
 struct tcp_sock {
@@ -145,13 +152,28 @@ struct socket {
 	struct sock *sk;
 };
 
-struct file;
+struct udp_sock {
+	int pending;
+};
+
+struct file {
+	void *private_data;
+};
+
+struct fdtable {
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
 
 struct task_struct {
 	unsigned int flags;
 	__u64 start_boottime;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
+	struct files_struct *files;
 	int tgid;
 	char comm[16];
 };

@@ -28,7 +28,7 @@ static __always_inline void own_by_current(struct sock_state *state)
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
 	__u32 pid = task->tgid;
 
-	if (task->flags & PF_KTHREAD || state->cookie == held_socket)
+	if (task->flags & PF_KTHREAD || is_held(state->cookie))
 		return;
 	if (state->owner.pid && state->owner.pid == task->group_leader->real_parent->tgid &&
 	    is_new(task->group_leader))

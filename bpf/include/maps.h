@@ -137,6 +137,53 @@ struct {
 	__type(value, struct early_bytes);
 } early SEC(".maps");
 
+#define OWN_BYTES_MAX 4
+
+/* length bytes of a stream, from the one with sequence number at. */
+struct own_mark {
+	__u32 at;
+	__u32 length;
+};
+
+/*
+ * The keep-alive that the agent writes into a stream. Inserted: by the agent,
+ * while it has the socket locked for this write; from the next keep-alive on,
+ * replaced. Emptied: by the egress program, when the bytes have passed, and by the
+ * agent if they were not written. Deleted: by the kernel with the socket.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct own_mark);
+} own_bytes SEC(".maps");
+
+/* A STUN transaction. */
+struct own_id {
+	__u32 words[3];
+};
+
+struct own_answer {
+	__u64 expires_ns;
+	__u8 remote[16];
+	__u16 remote_port;
+	__u16 local_port;
+	__u32 swallow; /* the program is not to see the answer */
+};
+
+/*
+ * The STUN requests that the agent sends. Inserted: by the agent, before it sends
+ * one. Deleted: by the agent, some time after the last. Bound: 4,096 a second for
+ * the 16 seconds that each is kept.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct own_id);
+	__type(value, struct own_answer);
+} own_answers SEC(".maps");
+
 /* Records to the agent; the loader sets the size. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -152,6 +199,7 @@ enum counter {
 	COUNT_NO_STORAGE,      /* no memory for a socket's state */
 	COUNT_OUT_OF_WINDOW,   /* segments that TCP will not accept */
 	COUNT_RETRANSMITTED,   /* segments seen before, not copied again */
+	COUNT_SWALLOWED,       /* answers to the agent that were kept from the program */
 	COUNTERS,
 };
 

@@ -24,6 +24,7 @@ struct piece {
 	__u32 seq;
 	__u16 kind; /* of the record */
 	__u16 headed; /* it may begin with the header of a TLS record */
+	__u32 own; /* the agent's bytes, or an answer to it */
 };
 
 static __always_inline void lose(struct sock_state *state, bool in, __u32 bytes)
@@ -43,6 +44,8 @@ static __always_inline void fill_data(struct data_record *record, struct sock_st
 		record->head.flags |= RECORD_LOST;
 		state->flags &= ~lost;
 	}
+	if (piece->own)
+		record->head.flags |= RECORD_OWN;
 	record->seq = piece->seq;
 	record->length_bytes = piece->length;
 	record->pad = 0;
@@ -102,14 +105,30 @@ __noinline int emit_piece(struct __sk_buff *skb, struct sock_state *state, const
 	return 0;
 }
 
-/* One record for each piece of a segment, or each datagram of a UDP batch (GSO). */
-static __always_inline void emit_payload(struct __sk_buff *skb, struct sock_state *state,
-					 const struct packet *packet, bool in)
-{
-	struct piece piece = { .offset = packet->payload_offset, .seq = packet->seq, .kind = RECORD_DATA };
-	__u32 left = packet->payload_length;
-	__u32 size = PIECE_MAX;
+/* Part of a packet's payload, of any size. */
+struct range {
+	__u32 from; /* in the payload */
+	__u32 length;
+	__u32 own; /* the agent's bytes, or an answer to it */
+};
 
+/*
+ * One record for each piece of a segment, or each datagram of a UDP batch (GSO).
+ * Global, as emit_piece is.
+ */
+__noinline int emit_range(struct __sk_buff *skb, struct sock_state *state, const struct packet *packet,
+			  const struct range *range, __u32 in)
+{
+	struct piece piece = { .kind = RECORD_DATA };
+	__u32 size = PIECE_MAX;
+	__u32 left;
+
+	if (!state || !packet || !range)
+		return 0;
+	piece.offset = packet->payload_offset + range->from;
+	piece.seq = packet->seq + range->from;
+	piece.own = range->own;
+	left = range->length;
 	if (packet->protocol == IPPROTO_UDP) {
 		size = left;
 		if (skb->gso_size && skb->gso_size < left)
@@ -129,6 +148,15 @@ static __always_inline void emit_payload(struct __sk_buff *skb, struct sock_stat
 		count(COUNT_TRUNCATED_BYTES, left);
 		lose(state, in, left);
 	}
+	return 0;
+}
+
+static __always_inline void emit_payload(struct __sk_buff *skb, struct sock_state *state,
+					 const struct packet *packet, bool in)
+{
+	struct range range = { .length = packet->payload_length };
+
+	emit_range(skb, state, packet, &range, in);
 }
 
 #endif

@@ -41,6 +41,7 @@ enum record_flag {
 	RECORD_SPOKE = 8,    /* payload has been seen on this socket */
 	RECORD_FAILED = 16,  /* the connect never succeeded */
 	RECORD_BY_AGENT = 32, /* the agent ended the connection, for the local side */
+	RECORD_OWN = 64,      /* the agent sent these bytes, or they answer what it sent */
 };
 
 enum ending {

@@ -27,7 +27,7 @@ static __always_inline void note_holder(struct sock_state *state, struct task_st
 	 * It may be the agent, with its duplicate, or a child that has not come to
 	 * run another program. The next scan tells.
 	 */
-	if (state->cookie == held_socket)
+	if (is_held(state->cookie))
 		return;
 	if (state->owner.pid && task->group_leader->flags & PF_FORKNOEXEC && is_new(task->group_leader))
 		return;

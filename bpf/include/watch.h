@@ -6,8 +6,10 @@
 #include "lifecycle.h"
 #include "tls.h"
 #include "verdict.h"
+#include "own.h"
 
 #define PASS 1 /* the packet goes on, whatever we saw */
+#define DROP 0 /* only what answers viaduct itself */
 
 /* A socket that is older than the programs, or UDP, which has no opening. */
 static __always_inline struct sock_state *meet(struct __sk_buff *skb, struct bpf_sock *sk)
@@ -140,7 +142,10 @@ static __always_inline void watch_stream(struct __sk_buff *skb, struct bpf_sock 
 	if (state->verdict != VERDICT_SIP)
 		return;
 	announce(IPPROTO_TCP, state, &packet->ends);
-	emit_payload(skb, state, packet, in);
+	if (in)
+		emit_payload(skb, state, packet, in);
+	else
+		emit_stream(skb, state, packet, bpf_sk_storage_get(&own_bytes, sk, NULL, 0));
 }
 
 /* Only a sender's own system call puts a datagram on its way. */
@@ -152,16 +157,34 @@ static __always_inline void own_datagram(struct sock_state *state, const struct 
 	emit_life(RECORD_OWNER, DIRECTION_NONE, IPPROTO_UDP, state, &packet->ends, NULL);
 }
 
-static __always_inline void watch_datagram(struct __sk_buff *skb, struct bpf_sock *sk,
-					   struct sock_state *state, const struct packet *packet, bool in)
+/* Returns whether the datagram goes on. */
+static __always_inline int watch_own(struct __sk_buff *skb, struct sock_state *state,
+				     const struct packet *packet, const struct own_answer *answer, bool in)
 {
+	struct range range = { .length = packet->payload_length, .own = true };
+
+	emit_range(skb, state, packet, &range, in);
+	if (!in || !answer->swallow)
+		return PASS;
+	count(COUNT_SWALLOWED, 1);
+	return DROP;
+}
+
+static __always_inline int watch_datagram(struct __sk_buff *skb, struct bpf_sock *sk,
+					  struct sock_state *state, const struct packet *packet, bool in)
+{
+	struct own_answer *answer = own_stun(skb, packet, in);
+
+	if (answer)
+		return watch_own(skb, state, packet, answer, in);
 	if (state->verdict == VERDICT_UNDECIDED)
 		decide_datagram(skb, sk, state, packet, in);
 	if (state->verdict != VERDICT_SIP)
-		return;
+		return PASS;
 	if (!in)
 		own_datagram(state, packet);
 	emit_payload(skb, state, packet, in);
+	return PASS;
 }
 
 static __always_inline int watch(struct __sk_buff *skb, bool in)
@@ -185,8 +208,8 @@ static __always_inline int watch(struct __sk_buff *skb, bool in)
 		return PASS;
 	packet.time_ns = bpf_ktime_get_boot_ns();
 	if (packet.protocol == IPPROTO_UDP)
-		watch_datagram(skb, sk, state, &packet, in);
-	else if (state->role != ROLE_LISTEN)
+		return watch_datagram(skb, sk, state, &packet, in);
+	if (state->role != ROLE_LISTEN)
 		watch_stream(skb, sk, state, &packet, in);
 	else if (in)
 		watch_listener(skb, state, &packet);

@@ -53,6 +53,27 @@ type programsOptions struct {
 	Result        int32
 }
 
+type programsStand struct {
+	_      structs.HostLayout
+	Cookie uint64
+	Fd     uint32
+	At     uint32
+	Locked uint32
+	Pad    uint32
+}
+
+type programsStanding uint32
+
+const (
+	programsStandingSTANDING_READY    programsStanding = 0
+	programsStandingSTANDING_OTHER    programsStanding = 1
+	programsStandingSTANDING_STATE    programsStanding = 2
+	programsStandingSTANDING_LAYERED  programsStanding = 3
+	programsStandingSTANDING_UNLOCKED programsStanding = 4
+	programsStandingSTANDING_MOVED    programsStanding = 5
+	programsStandingSTANDING_QUEUED   programsStanding = 6
+)
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -60,11 +81,15 @@ const (
 	programsMapTargets        = "targets"
 	programsProgDestroySocket = "destroy_socket"
 	programsProgFindHolders   = "find_holders"
+	programsProgListHolders   = "list_holders"
 	programsProgLookAtSocket  = "look_at_socket"
+	programsProgReadStanding  = "read_standing"
 	programsProgSocketOptions = "socket_options"
 	programsVarUnusedHolder   = "unused_holder"
 	programsVarUnusedLook     = "unused_look"
 	programsVarUnusedOptions  = "unused_options"
+	programsVarUnusedStand    = "unused_stand"
+	programsVarUnusedStanding = "unused_standing"
 	programsVarWanted         = "wanted"
 )
 
@@ -112,7 +137,9 @@ type programsSpecs struct {
 type programsProgramSpecs struct {
 	DestroySocket *ebpf.ProgramSpec `ebpf:"destroy_socket"`
 	FindHolders   *ebpf.ProgramSpec `ebpf:"find_holders"`
+	ListHolders   *ebpf.ProgramSpec `ebpf:"list_holders"`
 	LookAtSocket  *ebpf.ProgramSpec `ebpf:"look_at_socket"`
+	ReadStanding  *ebpf.ProgramSpec `ebpf:"read_standing"`
 	SocketOptions *ebpf.ProgramSpec `ebpf:"socket_options"`
 }
 
@@ -127,10 +154,12 @@ type programsMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type programsVariableSpecs struct {
-	UnusedHolder  *ebpf.VariableSpec `ebpf:"unused_holder"`
-	UnusedLook    *ebpf.VariableSpec `ebpf:"unused_look"`
-	UnusedOptions *ebpf.VariableSpec `ebpf:"unused_options"`
-	Wanted        *ebpf.VariableSpec `ebpf:"wanted"`
+	UnusedHolder   *ebpf.VariableSpec `ebpf:"unused_holder"`
+	UnusedLook     *ebpf.VariableSpec `ebpf:"unused_look"`
+	UnusedOptions  *ebpf.VariableSpec `ebpf:"unused_options"`
+	UnusedStand    *ebpf.VariableSpec `ebpf:"unused_stand"`
+	UnusedStanding *ebpf.VariableSpec `ebpf:"unused_standing"`
+	Wanted         *ebpf.VariableSpec `ebpf:"wanted"`
 }
 
 // programsObjects contains all objects after they have been loaded into the kernel.
@@ -166,10 +195,12 @@ func (m *programsMaps) Close() error {
 //
 // It can be passed to loadProgramsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type programsVariables struct {
-	UnusedHolder  *ebpf.Variable `ebpf:"unused_holder"`
-	UnusedLook    *ebpf.Variable `ebpf:"unused_look"`
-	UnusedOptions *ebpf.Variable `ebpf:"unused_options"`
-	Wanted        *ebpf.Variable `ebpf:"wanted"`
+	UnusedHolder   *ebpf.Variable `ebpf:"unused_holder"`
+	UnusedLook     *ebpf.Variable `ebpf:"unused_look"`
+	UnusedOptions  *ebpf.Variable `ebpf:"unused_options"`
+	UnusedStand    *ebpf.Variable `ebpf:"unused_stand"`
+	UnusedStanding *ebpf.Variable `ebpf:"unused_standing"`
+	Wanted         *ebpf.Variable `ebpf:"wanted"`
 }
 
 // programsPrograms contains all programs after they have been loaded into the kernel.
@@ -178,7 +209,9 @@ type programsVariables struct {
 type programsPrograms struct {
 	DestroySocket *ebpf.Program `ebpf:"destroy_socket"`
 	FindHolders   *ebpf.Program `ebpf:"find_holders"`
+	ListHolders   *ebpf.Program `ebpf:"list_holders"`
 	LookAtSocket  *ebpf.Program `ebpf:"look_at_socket"`
+	ReadStanding  *ebpf.Program `ebpf:"read_standing"`
 	SocketOptions *ebpf.Program `ebpf:"socket_options"`
 }
 
@@ -186,7 +219,9 @@ func (p *programsPrograms) Close() error {
 	return _ProgramsClose(
 		p.DestroySocket,
 		p.FindHolders,
+		p.ListHolders,
 		p.LookAtSocket,
+		p.ReadStanding,
 		p.SocketOptions,
 	)
 }

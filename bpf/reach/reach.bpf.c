@@ -7,6 +7,7 @@
  * socket's lock while they run: what they check is still so when they act.
  */
 #include "ends.h"
+#include "stand.h"
 
 #define SOL_SOCKET 1
 #define SO_KEEPALIVE 9
@@ -73,6 +74,8 @@ struct options wanted;
 const struct holder *unused_holder __attribute__((unused));
 const struct look *unused_look __attribute__((unused));
 const struct options *unused_options __attribute__((unused));
+const struct stand *unused_stand __attribute__((unused));
+const enum standing *unused_standing __attribute__((unused));
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -100,6 +103,41 @@ int find_holders(struct bpf_iter__task_file *ctx)
 	holder.fd = ctx->fd;
 	bpf_seq_write(ctx->meta->seq, &holder, sizeof(holder));
 	return 0;
+}
+
+/* All sockets that have a port: for who acts on many, one after the other. */
+SEC("iter/task_file")
+int list_holders(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct holder holder = {};
+	struct socket *socket;
+	unsigned short family;
+	struct sock *sk;
+
+	if (!task || !file)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	sk = socket->sk;
+	if (!sk || (sk->sk_protocol != IPPROTO_TCP && sk->sk_protocol != IPPROTO_UDP))
+		return 0;
+	family = sk->__sk_common.skc_family;
+	if ((family != AF_INET && family != AF_INET6) || !sk->__sk_common.skc_num)
+		return 0;
+	holder.cookie = bpf_get_socket_cookie(sk);
+	holder.pid = task->tgid;
+	holder.fd = ctx->fd;
+	bpf_seq_write(ctx->meta->seq, &holder, sizeof(holder));
+	return 0;
+}
+
+SEC("syscall")
+int read_standing(struct stand *ctx)
+{
+	return standing_of(ctx);
 }
 
 /*

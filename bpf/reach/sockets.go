@@ -110,3 +110,23 @@ func about[T any](r *Reach, program string, sockets []uint64) ([]T, error) {
 	}
 	return found, err
 }
+
+// Held is a socket and an open file that refers to it.
+type Held struct {
+	Socket uint64
+	Holder
+}
+
+// Everybody returns all sockets of TCP and UDP that have a port, in every network
+// namespace, with each of their holders. It may be called beside other methods.
+func (r *Reach) Everybody() ([]Held, error) {
+	found, err := pass[programsHolder](r.objects.Programs[programsProgListHolders])
+	if err != nil {
+		return nil, fmt.Errorf("list who holds which socket: %w", err)
+	}
+	all := make([]Held, len(found))
+	for i, h := range found {
+		all[i] = Held{h.Cookie, Holder{PID: h.Pid, FD: int(h.Fd)}}
+	}
+	return all, nil
+}

@@ -35,7 +35,7 @@ func lacking(name string, err error, do string) bpf.Feature {
 	return bpf.Feature{Name: name, State: bpf.Missing, Why: err.Error(), Do: do}
 }
 
-const toReach = "give viaduct CAP_SYS_PTRACE, and see that kernel.yama.ptrace_scope is not 3"
+const toReach = "give viaduct CAP_SYS_PTRACE and a seccomp profile that lets pidfd_open(2) and pidfd_getfd(2) pass, and see that kernel.yama.ptrace_scope is not 3"
 
 func (h *Hands) gently() bpf.Feature {
 	const name = "close-gently"

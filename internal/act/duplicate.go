@@ -36,7 +36,7 @@ func (h *Hands) take(t Target, m Means, holders []reach.Holder) (*duplicate, Out
 	h.marks.Holding(0)
 	switch {
 	case errors.Is(refused, unix.EPERM):
-		return nil, failed(m, "%s: %w; give viaduct CAP_SYS_PTRACE, and see that kernel.yama.ptrace_scope is not 3", t, refused)
+		return nil, failed(m, "%s: %w; %s", t, refused, toReach)
 	case refused != nil:
 		return nil, failed(m, "%s: %w", t, refused)
 	}
@@ -76,14 +76,17 @@ func firstOf(pid uint32, holders []reach.Holder) []reach.Holder {
 var errElsewhere = errors.New("not there any more")
 
 func duplicateOf(socket uint64, holder reach.Holder) (int, error) {
-	process, err := unix.PidfdOpen(int(holder.PID), 0)
-	if errors.Is(err, unix.ESRCH) {
-		return -1, errElsewhere
-	}
+	process, err := openProcess(holder.PID)
 	if err != nil {
-		return -1, fmt.Errorf("open process %d: %w", holder.PID, err)
+		return -1, err
 	}
 	defer unix.Close(process)
+	return duplicateFrom(process, socket, holder)
+}
+
+// duplicateFrom takes the descriptor out of a process that is open, and proves
+// that it is the socket's.
+func duplicateFrom(process int, socket uint64, holder reach.Holder) (int, error) {
 	fd, err := unix.PidfdGetfd(process, holder.FD, 0)
 	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EBADF) {
 		return -1, errElsewhere

@@ -13,7 +13,7 @@ import (
 	"github.com/viaduct-project/viaduct/bpf/reach"
 )
 
-// Target is a TCP socket as the caller knows it.
+// Target is a socket as the caller knows it: of TCP, or a flow of one of UDP.
 type Target struct {
 	Socket uint64 // cookie
 	NetNS  uint64 // cookie of its network namespace; 0: not known
@@ -32,16 +32,25 @@ func (t Target) String() string {
 type Marks interface {
 	Holding(socket uint64) error
 	Ending(socket uint64) error
+	// Writing is Holding for the socket that a keep-alive is sent on, beside
+	// another one that is held.
+	Writing(socket uint64) error
+	// OwnBytes is the descriptor of the table into which the keep-alives that are
+	// written to streams are put, or negative; see [guard.New].
+	OwnBytes() int
+	// Asking announces a STUN request that is about to be sent.
+	Asking(transaction [12]byte, local, remote netip.AddrPort, swallow bool) error
 }
 
 // Hands act on sockets. Their methods may be called from any goroutine; they act
-// on one socket after the other.
+// on one socket after the other. Keep-alives do not wait for other actions.
 type Hands struct {
 	mu    sync.Mutex
 	reach *reach.Reach
 	marks Marks
 	netns uint64 // of this process
 	all   bool   // this process sees the processes of the whole host
+	sends sender
 }
 
 // New loads what the hands need. The caller must call Release when done; marks may
@@ -58,13 +67,16 @@ func New(marks Marks) (*Hands, error) {
 	if marks == nil {
 		marks = unseen{}
 	}
-	return &Hands{reach: r, marks: marks, netns: netns, all: seesAllProcesses()}, nil
+	h := &Hands{reach: r, marks: marks, netns: netns, all: seesAllProcesses()}
+	h.sends.holders.list = r.Everybody
+	return h, nil
 }
 
 // Release unloads what New has loaded. Nothing that was done is undone.
 func (h *Hands) Release() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.sends.release()
 	h.reach.Close()
 }
 
@@ -72,6 +84,10 @@ type unseen struct{}
 
 func (unseen) Holding(uint64) error { return nil }
 func (unseen) Ending(uint64) error  { return nil }
+func (unseen) Writing(uint64) error { return nil }
+func (unseen) OwnBytes() int        { return -1 }
+
+func (unseen) Asking([12]byte, netip.AddrPort, netip.AddrPort, bool) error { return nil }
 
 func ownNetNS() (uint64, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

@@ -36,6 +36,7 @@ const (
 	SockDiag    Means = "sock_diag"        // SOCK_DESTROY over netlink
 	Iterator    Means = "bpf_setsockopt"   // under the socket's lock
 	Setsockopt  Means = "setsockopt"       // on a duplicate
+	Sendmsg     Means = "sendmsg"          // on a duplicate, under the socket's lock if it is TCP's
 )
 
 // Outcome of one action on one socket.

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package act
+
+import (
+	"errors"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/viaduct-project/viaduct/bpf/reach"
+	"github.com/viaduct-project/viaduct/internal/act/guard"
+)
+
+// sender is what sending needs, loaded when first used.
+type sender struct {
+	mu      sync.Mutex
+	holders holders
+	writer  *guard.Writer
+	refused error // why there is no writer
+}
+
+func (s *sender) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.writer != nil {
+		s.writer.Close()
+		s.writer = nil
+	}
+	s.holders.close()
+}
+
+// ready starts the writer. Once refused, it is not asked again.
+func (h *Hands) ready() error {
+	if h.sends.writer != nil || h.sends.refused != nil {
+		return h.sends.refused
+	}
+	h.sends.writer, h.sends.refused = guard.New(h.reach.StandingFD(), h.marks.OwnBytes())
+	return h.sends.refused
+}
+
+// lend calls write with a duplicate of t's socket. The caller holds h.sends.mu.
+func (h *Hands) lend(t Target, write func(fd int) Outcome) Outcome {
+	if err := h.marks.Writing(t.Socket); err != nil {
+		return failed(Sendmsg, "%w", err)
+	}
+	defer h.marks.Writing(0)
+	fd, err := h.sends.holders.duplicate(t)
+	switch {
+	case err == nil:
+	case errors.Is(err, errElsewhere):
+		return h.nobody(t, Sendmsg)
+	case errors.Is(err, errSoon):
+		return skipped(Sendmsg, Busy, "%s: %w, and it was not found; try again in a second", t, err)
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.ENOSYS):
+		return failed(Sendmsg, "%s: %w; %s", t, err, toReach)
+	default:
+		return failed(Sendmsg, "%s: %w", t, err)
+	}
+	out := write(fd)
+	unix.Close(fd)
+	return out
+}
+
+// notReady is the outcome for a socket that was not written to, zero for Ready.
+func notReady(t Target, s reach.Standing) Outcome {
+	switch s {
+	case reach.Ready:
+		return Outcome{}
+	case reach.State:
+		return skipped(Sendmsg, Changed, "%s: it is not established any more", t)
+	case reach.Layered:
+		return failed(Sendmsg, "%s: TLS in the kernel cuts the stream into records; use TCP's own keep-alive", t)
+	case reach.Moved:
+		return skipped(Sendmsg, Busy, "%s: the process has sent something at this moment", t)
+	case reach.Queued:
+		return skipped(Sendmsg, Busy, "%s: bytes are under way to the peer, or about to be sent", t)
+	}
+	return failed(Sendmsg, "%s: cannot see how the socket stands", t)
+}
