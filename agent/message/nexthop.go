@@ -15,10 +15,28 @@ import (
 // anew, so it is for requests that are worth it. Its byte slices point into
 // head.
 func NextHop(head []byte) (uri sipparse.URIParts, ok bool) {
+	start, route, routed := read(head)
+	if routed {
+		return route, len(route.Host) > 0
+	}
+	sipparse.ParseURI(start.URI, &uri)
+	return uri, len(uri.Host) > 0
+}
+
+// Route is the URI of the request's first Route: where it goes for sure, while
+// one without may go to a server that its sender was told of. ok is false if
+// there is none. Its byte slices point into head.
+func Route(head []byte) (uri sipparse.URIParts, ok bool) {
+	_, route, routed := read(head)
+	return route, routed && len(route.Host) > 0
+}
+
+// read finds the request line and the first Route.
+func read(head []byte) (start sipparse.StartLine, route sipparse.URIParts, routed bool) {
 	var p sipparse.Parser
 	start, err := p.Start(head)
 	if err != nil || !start.Request {
-		return uri, false
+		return sipparse.StartLine{}, route, false
 	}
 	for p.Next() {
 		h := p.Field()
@@ -27,11 +45,10 @@ func NextHop(head []byte) (uri sipparse.URIParts, ok bool) {
 		}
 		var a sipparse.Address
 		if list := h.Addresses(); list.Next(&a) {
-			return a.URIParts, len(a.Host) > 0
+			return start, a.URIParts, true
 		}
 	}
-	sipparse.ParseURI(start.URI, &uri)
-	return uri, len(uri.Host) > 0
+	return start, route, false
 }
 
 // HopIs says whether the next hop of the request with the given head is written

@@ -17,6 +17,7 @@ const (
 	Opens     Act = iota + 1
 	Fails         // a connect; How
 	Sends         // Side, Data, Split, Seen
+	Seals         // Side, Data: records of TLS as they are on the wire
 	Loses         // Side; Size bytes of it were not seen
 	Finishes      // Side sends its FIN and may still receive
 	Closes        // the connection is gone; Side ended it, How. After both FINs, if by FIN
@@ -66,6 +67,7 @@ type Conn struct {
 	Owner         event.Process
 	MidLife       bool
 
+	shown          string // version of TLS whose handshake is seen
 	opened, closed bool
 	finished       [2]bool // by side
 	last           [2]*message

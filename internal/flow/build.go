@@ -104,6 +104,8 @@ func (b *builder) step(st *Step) error {
 	switch {
 	case st.Verb == "stop":
 		return b.ending(st, c)
+	case st.What == "alert":
+		return b.alert(st, c)
 	case st.What == "lost":
 		b.do(Action{Act: Loses, Conn: c, Side: st.From, Size: number(st.Args, 0)})
 		return nil

@@ -45,6 +45,11 @@
 //	tls c out      TLS whose plaintext is seen; the listening port is 5061
 //	udp u          a UDP flow: local 192.0.2.1:5060, remote 198.51.100.7:5060
 //
+// With version=1.2 or version=1.3 the handshake is seen too: sni=NAME, in TLS 1.2
+// server=NAMES in the server's certificate (DNS names, URIs, CN=NAME, between
+// commas), client=NAMES in the client's, which the server asks for then, or
+// client=none if it shows none; or resumed.
+//
 // Names are small letters and digits. Options: local=ADDRESS[:PORT],
 // remote=ADDRESS[:PORT], process=NAME and pid=NUMBER (the holder of the socket,
 // else proxy and 4242), midlife (older than the observation), noopen (declared
@@ -159,6 +164,7 @@
 //	a> fin                        this host's FIN; the other side may go on. The second fin closes
 //	a< close                      the peer's FIN, answered at once
 //	a< rst                        a reset
+//	a> alert                      an alert of TLS 1.2, which says that this side is at its end
 //	a timeout                     the kernel gave up
 //	a< lost 300                   the observer missed 300 bytes that the peer sent
 //

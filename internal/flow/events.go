@@ -65,6 +65,7 @@ type player struct {
 type socket struct {
 	cookie   uint64
 	next     [2]uint32 // sequence numbers, by side
+	sealed   [2]uint32 // of what is on the wire of TLS
 	first    [2]uint32
 	last     [2]event.Time
 	bytes    [2]uint64
@@ -95,7 +96,7 @@ func (p *player) socket(c *Conn) *socket {
 		s.cookie = p.cookie
 	}
 	s.first = c.FirstSeq()
-	s.next = s.first
+	s.next, s.sealed = s.first, s.first
 	p.conns[c] = s
 	return s
 }
@@ -124,6 +125,11 @@ func (p *player) play(a *Action) {
 		}
 	case Sends:
 		p.data(a)
+	case Seals:
+		s, side := p.socket(a.Conn), Index(a.Side)
+		e := p.add(a, event.Record)
+		e.Direction, e.Seq, e.Length, e.Payload = direction(a.Side), s.sealed[side], len(a.Data), a.Data
+		s.sealed[side] += uint32(len(a.Data))
 	case Loses:
 		s := p.socket(a.Conn)
 		s.next[Index(a.Side)] += uint32(a.Size)

@@ -127,6 +127,12 @@ func TestErrors(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"x.flow", "tcp a", "x.flow:1: tcp a: say who opens it: in (the peer) or out (this host)"},
 		{"x.flow", "tcp a in\n\na< INVITE nonsense", `x.flow:3: INVITE: "nonsense" does not belong here; allowed: call=CALL`},
+		{"x.flow", "tls a in version=1.1", "x.flow:1: tls a: version=1.1: allowed are 1.2 and 1.3"},
+		{"x.flow", "tls a in sni=example.com", "x.flow:1: tls a: what the handshake shows needs version=1.2 or version=1.3"},
+		{"x.flow", "tls a in version=1.3 client=none", "x.flow:1: tls a: no certificate can be seen"},
+		{"x.flow", "tls a out version=1.2 midlife", "x.flow:1: tls a: the handshake is where the connection begins"},
+		{"x.flow", "tcp a in version=1.2", `x.flow:1: tcp a in: "version=1.2" does not belong here`},
+		{"x.flow", "tls a in version=1.3\na> alert", "x.flow:2: alert: it shows on TLS 1.2 only"},
 		{"x.flow", "a< INVITE", `x.flow:1: there is no connection "a": declare it first`},
 		{"x.flow", "tcp a in\na> 200", "x.flow:2: 200: no request of the other side on a waits for a response"},
 		{"x.flow", "tcp a in\na< ACK", "x.flow:2: ACK: this side has sent no INVITE"},

@@ -39,6 +39,7 @@ func FuzzParse(f *testing.F) {
 		"udp u\nrepeat 3\n +1s\n u> stun request attrs=software,fingerprint\n u< stun success mapped=203.0.113.1:1\nend",
 		"tcp a out midlife\na> raw \"\\x00\\\"\" split=2\na< lost 12\na timeout\ntcp a in\na< fin\na> rst",
 		"tcp b out refused\nlisten udp 192.0.2.1:5060 pid=1\nunlisten udp 192.0.2.1:5060\nexit pid=1",
+		"tls a out version=1.2 sni=example.com server=CN=a,sip:example.com client=none\na> alert\na> close\ntls b in version=1.3 resumed",
 	} {
 		f.Add(seed)
 	}

@@ -12,6 +12,7 @@ import (
 // ";" is any number of Via parameters.
 var (
 	connArgs    = []string{"local=", "remote=", "process=", "pid=", "midlife", "noopen", "refused", "timeout", "unreachable"}
+	tlsArgs     = []string{"version=", "sni=", "server=", "client=", "resumed"} // beside those
 	udpArgs     = []string{"local=", "remote=", "process=", "pid="}
 	listenArgs  = []string{"process=", "pid="}
 	requestArgs = []string{"call=", "cseq=", "branch=", "from=", "to=", "as=", "re=", "uri=", "user=", "proto=", "sentby=", "split=", "size=", "seen=", ";"}

@@ -150,10 +150,14 @@ func (s *Step) declaration() error {
 		return fault("%s %s: say who opens it: in (the peer) or out (this host)", s.Verb, s.Conn)
 	}
 	s.What, s.Args = s.Args[0], s.Args[1:]
+	allowed := connArgs
 	if s.What == "in" {
-		return check(s.Verb+" "+s.Conn+" in", s.Args, connArgs[:6])
+		allowed = connArgs[:6]
 	}
-	return check(s.Verb+" "+s.Conn+" out", s.Args, connArgs)
+	if s.Verb == "tls" {
+		allowed = slices.Concat(allowed, tlsArgs)
+	}
+	return check(s.Verb+" "+s.Conn+" "+s.What, s.Args, allowed)
 }
 
 func (s *Step) wait() error {

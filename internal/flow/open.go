@@ -70,6 +70,9 @@ func (b *builder) begin(st *Step, c *Conn) error {
 		c.opened = true
 		b.do(Action{Act: Opens, Conn: c})
 	}
+	if c.Transport == event.TLS {
+		return b.shake(st, c)
+	}
 	return nil
 }
 

@@ -27,6 +27,8 @@ func (s *Step) message() error {
 	case "fin", "rst", "close":
 		s.Verb = "stop"
 		return check(s.What, s.Args, nil)
+	case "alert":
+		return check("alert", s.Args, nil)
 	case "ping", "pong":
 		return s.checked(pingArgs)
 	case "raw", "filler":
@@ -52,7 +54,7 @@ func (s *Step) message() error {
 	case "stun":
 		return s.stun()
 	}
-	return fault("%q: allowed are a METHOD, a status from 100 to 699, ping, pong, raw, filler, stun, again, forward, lost, fin, rst, close", s.What)
+	return fault("%q: allowed are a METHOD, a status from 100 to 699, ping, pong, raw, filler, stun, again, forward, lost, alert, fin, rst, close", s.What)
 }
 
 func number(args []string, i int) int {

@@ -46,64 +46,16 @@ var (
 
 // What would need the certificates, the alerts or the DNS answers.
 var (
-	clientCertificate = rule.Rule{
-		ID: "AL-04", Source: "RFC 5923 sections 8.2 and 9.2", Severity: rule.Violation, Fault: "server (acceptor)",
-		Asks:     "The acceptor uses an alias only if the client has shown a certificate that it could check.",
-		Silent:   "Whether a client certificate was shown is known to the TLS library only.",
-		Standing: rule.Unseen,
-	}
-	serverIdentity = rule.Rule{
-		ID: "AL-05", Source: "RFC 5923 sections 8.1 and 9.1; RFC 5922 section 7.3", Severity: rule.Violation, Fault: "client (originator)",
-		Asks:     "The client checks that the server's certificate names the domain it was looking for, and closes the connection at once if not.",
-		Silent:   "The certificate and what the client made of it are known to the TLS library only.",
-		Standing: rule.Unseen,
-	}
-	otherIdentity = rule.Rule{
-		ID: "AL-07", Source: "RFC 5923 section 8.2", Severity: rule.Advice, Fault: "server (acceptor)",
-		Asks:     "A request goes back on an aliased connection only if the domain it is for is one that the client's certificate names.",
-		Silent:   "The names in the client's certificate are known to the TLS library only. AL-06 judges the address.",
-		Standing: rule.Unseen,
-	}
 	servers = rule.Rule{
 		ID: "AL-14", Source: "RFC 5923 section 10", Severity: rule.Info, Fault: "request sender",
 		Asks:     "Each request chooses its server by DNS first, and then the aliased connection to that server.",
 		Silent:   "It needs the DNS answers that the sender got, and priorities or a dead server would look the same.",
 		Standing: rule.Unseen,
 	}
-	noCertificate = rule.Rule{
-		ID: "AL-15", Source: "RFC 5923 sections 3 and 9.2", Severity: rule.Info, Fault: "request sender",
-		Asks:     "alias does nothing for a client without a certificate; a client behind a NAT needs an outbound flow.",
-		Silent:   "Whether the client has a certificate is known to the TLS library only.",
-		Standing: rule.Unseen,
-	}
-	forwardIdentity = rule.Rule{
-		ID: "AL-27", Source: "RFC 5923 section 8.1", Severity: rule.Advice, Fault: "client (originator)",
-		Asks:     "A client uses an aliased connection again only for domains that the server's certificate names.",
-		Silent:   "The names in the server's certificate are known to the TLS library only.",
-		Standing: rule.Unseen,
-	}
-	certificateRequest = rule.Rule{
-		ID: "AL-30", Source: "RFC 5923 section 9.2", Severity: rule.Violation, Fault: "server (acceptor)",
-		Asks:     "A server that uses aliases asks for a client certificate in the handshake.",
-		Silent:   "What the handshake asked for is known to the TLS library only.",
-		Standing: rule.Unseen,
-	}
 	afterAlert = rule.Rule{
 		ID: "AL-31", Source: "RFC 5923 section 8.3", Severity: rule.Violation, Fault: "closer",
 		Asks:     "After its own closure alert the closer throws away what still comes in, until the alert of the other side.",
-		Silent:   "Closure alerts are encrypted: they are known to the TLS library only.",
-		Standing: rule.Unseen,
-	}
-	closureAlert = rule.Rule{
-		ID: "AL-32", Source: "RFC 5923 section 8.3", Severity: rule.Info, Fault: "closer",
-		Asks:     "A TLS session is ended by a closure alert.",
-		Silent:   "Closure alerts are encrypted: whether one went before a FIN is known to the TLS library only.",
-		Standing: rule.Unseen,
-	}
-	serverName = rule.Rule{
-		ID: "AL-34", Source: "RFC 5922 section 7.8", Severity: rule.Advice, Fault: "client (originator)",
-		Asks:     "A client that can names the domain it wants in the TLS handshake.",
-		Silent:   "The server name of the handshake is not read: messages begin where the handshake has ended.",
+		Silent:   "In TLS 1.3 closure alerts cannot be told from other records; in TLS 1.2 they can, but a message that came in behind one and was acted on cannot be told from one that was on its way.",
 		Standing: rule.Unseen,
 	}
 )
