@@ -4,7 +4,8 @@
 set -eu
 
 # The image is built and run by podman and runc, as containerd would; systemd has
-# what checks the unit; tshark reads the HEP that is exported.
+# what checks the unit; tshark reads the HEP that is exported. The page is looked
+# at in chromium, the terminal view in tmux.
 packages="
 	ca-certificates make gcc libc6-dev
 	clang-19 llvm-19 libbpf-dev linux-libc-dev
@@ -14,7 +15,9 @@ packages="
 	libsofia-sip-ua-dev libosip2-dev libre-dev pkg-config
 	prometheus
 	podman runc systemd tshark
+	chromium fonts-dejavu-core tmux
 "
+command -v npm >/dev/null || packages="$packages npm"
 
 missing=""
 for package in $packages; do
@@ -40,4 +43,18 @@ fi
 if ! command -v go >/dev/null; then
 	echo "setup: Go is missing; install Go 1.26 or later (see go.dev/doc/install)" >&2
 	exit 1
+fi
+
+# axe-core checks whether the page can be used with a screen reader. Only tests
+# run it; it is not shipped.
+axe=4.14.1
+sum=29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
+dir=$(dirname "$0")/../.cache/axe-core-$axe
+if ! echo "$sum  $dir/package/axe.min.js" | sha256sum --check --status 2>/dev/null; then
+	mkdir -p "$dir"
+	(cd "$dir" && npm pack --silent "axe-core@$axe" >/dev/null && tar xzf "axe-core-$axe.tgz" package/axe.min.js)
+	if ! echo "$sum  $dir/package/axe.min.js" | sha256sum --check --status; then
+		echo "setup: what the npm registry gave for axe-core $axe is not what was expected: remove $dir and try again" >&2
+		exit 1
+	fi
 fi

@@ -57,11 +57,11 @@ function detailRow(line, page, state, columns) {
   const width = Math.max(320, Math.min(1500, (byID('list').clientWidth || 900) - 60));
   return h('tr', { class: 'detail', 'data-id': 'detail-' + line.id }, h('td', { colspan: columns },
     h('div', { class: 'inside' },
-      h('div', {}, h('h3', {}, 'Its life'), lifeOf(line, page.at, { width, large: true, found, linear }), legend(),
+      h('div', {}, h('h2', {}, 'Its life'), lifeOf(line, page.at, { width, large: true, found, linear }), legend(),
         h('p', { class: 'quiet' }, linear ? 'Distances are in proportion to time. ' : 'Distances grow with the logarithm of time. ',
           h('button', { type: 'button', 'data-key': 'scale', on: { click: () => go({ scale: linear ? '' : 'linear' }, true) } }, linear ? 'By logarithm' : 'In proportion')),
         wentOver(line)),
-      h('div', {}, h('h3', {}, 'Used as ' + line.class.observed), h('ul', { class: 'because' }, line.class.because.map((b) => h('li', {}, b)))),
+      h('div', {}, h('h2', {}, 'Used as ' + line.class.observed), h('ul', { class: 'because' }, line.class.because.map((b) => h('li', {}, b)))),
       facts(line),
-      h('div', {}, h('h3', {}, found.length ? many(found.length, 'finding') : 'No findings'), found.map((f) => findingBox(f, false))))));
+      h('div', {}, h('h2', {}, found.length ? many(found.length, 'finding') : 'No findings'), found.map((f) => findingBox(f, false))))));
 }
