@@ -45,6 +45,8 @@ type Probes struct {
 	ports   [8192]byte
 	cgroup  string
 	asked   asked
+	wake    uint64
+	others  func(raw []byte) error
 }
 
 // Load loads and attaches every program. An error that wraps [ErrUnsupported]
@@ -88,7 +90,8 @@ func (p *Probes) load(o Options) error {
 	if err := spec.Variables["packet_knows_process"].Set(b2u(knows)); err != nil {
 		return fmt.Errorf("set packet_knows_process: %w", err)
 	}
-	if err := spec.Variables["wake_bytes"].Set(wakeBytes(o.RingBytes)); err != nil {
+	p.wake = wakeBytes(o.RingBytes)
+	if err := spec.Variables["wake_bytes"].Set(p.wake); err != nil {
 		return fmt.Errorf("set wake_bytes: %w", err)
 	}
 	if err := spec.LoadAndAssign(&p.objects, nil); err != nil {

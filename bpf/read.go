@@ -30,6 +30,13 @@ func (p *Probes) Read(wait time.Duration, handle func(*event.Event)) (int, error
 		case err != nil:
 			return n, fmt.Errorf("read the ring buffer: %w", err)
 		}
+		if raw := p.decoder.record.RawSample; p.others != nil && isOther(raw) {
+			if err := p.others(raw); err != nil {
+				return n, err
+			}
+			n++
+			continue
+		}
 		e, err := p.decoder.decode(p.decoder.record.RawSample)
 		if err != nil {
 			return n, err

@@ -9,6 +9,7 @@ set -eu
 packages="
 	ca-certificates make gcc libc6-dev
 	clang-19 llvm-19 libbpf-dev linux-libc-dev
+	libssl-dev
 	iproute2 procps
 	sip-tester kamailio kamailio-outbound-modules
 	qemu-system-x86 qemu-system-arm dpkg-dev

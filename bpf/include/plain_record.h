@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * What the probes in a TLS library send up, in the ring of the packet programs,
+ * so that it is in order with the connections' lives and records on the wire.
+ * Of the head only time_ns, kind and direction are set: which socket it belongs
+ * to is found out later.
+ */
+#ifndef VIADUCT_PLAIN_RECORD_H
+#define VIADUCT_PLAIN_RECORD_H
+
+#include "record.h"
+
+enum plain_kind {
+	PLAIN_DATA = 32, /* what one call moved; with no bytes, only its fragment */
+	PLAIN_GONE,      /* the session was freed, or cleared for another use */
+	PLAIN_FORKED,    /* a process that is followed has a new child: pid */
+};
+
+/* The first bytes of an encrypted record behind its header: no two records have the same. */
+#define FRAGMENT_BYTES 16
+#define RECORD_HEADER_BYTES 5
+
+struct plain_record {
+	struct record_head head;
+	__u64 session;        /* the address of the library's object for the connection */
+	__u32 pid;
+	__u32 length_bytes;   /* plaintext that was moved */
+	__u32 captured_bytes; /* of it, in this record */
+	__u32 lost_bytes;     /* of this session and direction, just before */
+	__u8 has_fragment;
+	__u8 pad[7];
+	__u8 fragment[FRAGMENT_BYTES]; /* of a record that the call read or wrote */
+};
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The registers of a probed function, by the calling conventions of C. */
+#ifndef VIADUCT_PLAIN_REGS_H
+#define VIADUCT_PLAIN_REGS_H
+
+#include "kernel.h"
+
+#if defined(__TARGET_ARCH_x86)
+
+struct pt_regs {
+	__u64 r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+};
+
+#define ARGUMENT_1(regs) ((regs)->rdi)
+#define ARGUMENT_2(regs) ((regs)->rsi)
+#define ARGUMENT_3(regs) ((regs)->rdx)
+#define ARGUMENT_4(regs) ((regs)->rcx)
+#define RESULT(regs) ((regs)->rax)
+
+#elif defined(__TARGET_ARCH_arm64)
+
+struct pt_regs {
+	__u64 regs[31];
+};
+
+#define ARGUMENT_1(r) ((r)->regs[0])
+#define ARGUMENT_2(r) ((r)->regs[1])
+#define ARGUMENT_3(r) ((r)->regs[2])
+#define ARGUMENT_4(r) ((r)->regs[3])
+#define RESULT(r) ((r)->regs[0])
+
+#endif
+
+#endif

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package follow
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestMappings(t *testing.T) {
+	const maps = `55a0-55b0 r--p 00000000 fe:00 11 /usr/sbin/server
+55b0-55c0 r-xp 00001000 fe:00 11 /usr/sbin/server
+7f00-7f10 r--p 00000000 fe:00 22 /usr/lib/libssl.so.3
+7f10-7f20 r-xp 00010000 fe:00 22 /usr/lib/libssl.so.3
+7f20-7f30 r-xp 00020000 fe:00 22 /usr/lib/libssl.so.3
+7f40-7f50 r-xp 00000000 fe:00 33 /usr/lib/libcrypto.so.1.1 (deleted)
+7f60-7f70 rw-s 00000000 00:01 44 /dev/zero (deleted)
+7ffe-7fff r-xp 00000000 00:00 0 [vdso]
+nonsense
+`
+	want := []mapping{
+		{"55b0-55c0", 11, "/usr/sbin/server"},
+		{"7f10-7f20", 22, "/usr/lib/libssl.so.3"},
+		{"7f40-7f50", 33, "/usr/lib/libcrypto.so.1.1"},
+	}
+	if got := mappings([]byte(maps)); !slices.Equal(got, want) {
+		t.Errorf("got\n%v\nwant\n%v", got, want)
+	}
+}
+
+// A library that was replaced on disk is opened as the file that is mapped.
+func TestReplacedLibrary(t *testing.T) {
+	dir := t.TempDir()
+	library := filepath.Join(dir, "root", "libssl.so.3")
+	if err := os.MkdirAll(filepath.Join(dir, "7", "root", filepath.Dir(library)), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	inside := filepath.Join(dir, "7", "root", library)
+	if err := os.WriteFile(inside, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stat unix.Stat_t
+	if err := unix.Stat(inside, &stat); err != nil {
+		t.Fatal(err)
+	}
+	m := mapping{span: "7f10-7f20", inode: stat.Ino, path: library}
+	if got := open(dir, 7, m); got != inside {
+		t.Errorf("as it is: %s", got)
+	}
+	m.inode++
+	if got, want := open(dir, 7, m), dir+"/7/map_files/7f10-7f20"; got != want {
+		t.Errorf("replaced: %s, want %s", got, want)
+	}
+}
+
+// This test is written in Go, and says so.
+func TestWhyOpaque(t *testing.T) {
+	files, why, err := libraries(proc, os.Getpid())
+	if err != nil || files != nil || !strings.Contains(why, "Go's crypto/tls") {
+		t.Errorf("%v, %q, %v", files, why, err)
+	}
+	sleep := exec.Command("sleep", "60")
+	if err := sleep.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { sleep.Process.Kill(); sleep.Wait() }()
+	until(t, func() bool {
+		_, why, err = libraries(proc, sleep.Process.Pid)
+		return strings.Contains(why, "no TLS library")
+	})
+	if _, _, err := libraries(proc, 1<<30); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a process that is not there: %v", err)
+	}
+}
+
+func until(t *testing.T, check func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !check(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("waited in vain")
+		}
+	}
+}
+
+// A shell is the server; its subshells are its workers, and other programs that
+// it starts are not.
+func TestFamily(t *testing.T) {
+	server := exec.Command("sh", "-c", "exec 3<&0; (read x <&3; :) & (read x <&3; :) & sleep 60 & echo $!; wait")
+	in, err := server.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := server.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var sleep int
+	if _, err := fmt.Fscan(out, &sleep); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		unix.Kill(sleep, unix.SIGKILL)
+		in.Close()
+		server.Process.Kill()
+		server.Wait()
+	}()
+	until(t, func() bool {
+		p, ok := programOf(proc, sleep)
+		q, _ := programOf(proc, server.Process.Pid)
+		return ok && p != q // it has come to run sleep
+	})
+	all := family(proc, server.Process.Pid)
+	if len(all) != 3 || all[0] != server.Process.Pid || slices.Contains(all, sleep) {
+		t.Fatalf("%v of %d, without %d", all, server.Process.Pid, sleep)
+	}
+	if of := family(proc, all[2]); !slices.Equal(of, all) {
+		t.Errorf("the family of a worker: %v, want %v", of, all)
+	}
+	if got := family(proc, 1<<30); got != nil {
+		t.Errorf("of a process that is not there: %v", got)
+	}
+}
+
+// prober notes what it is asked for.
+type prober struct {
+	mu   sync.Mutex
+	err  error
+	done []string
+}
+
+func (p *prober) Follow(pid int, libraries []string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done = append(p.done, fmt.Sprintf("follow %d", pid))
+	return p.err
+}
+
+func (p *prober) Unfollow(pid int) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done = append(p.done, fmt.Sprintf("unfollow %d", pid))
+	return nil
+}
+
+// client starts a program that has OpenSSL loaded, and waits for its input.
+func client(t *testing.T) int {
+	t.Helper()
+	c := exec.Command("openssl")
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Args = []string{"openssl", "enc", "-base64"}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close(); c.Process.Kill(); c.Wait() })
+	until(t, func() bool { files, _, _ := libraries(proc, c.Process.Pid); return len(files) >= 2 })
+	return c.Process.Pid
+}
+
+func TestFollower(t *testing.T) {
+	var told sync.Map
+	p := new(prober)
+	f := New(p, Told{
+		Followed:   func(pid uint32) { told.Store(pid, true) },
+		Unfollowed: func(pid uint32) { told.Delete(pid) },
+	})
+	defer f.Close()
+	pid := client(t)
+	f.Want(uint32(pid))
+	f.Want(uint32(os.Getpid()))
+	until(t, func() bool { followed, opaque := f.Count(); return followed == 1 && opaque == 1 })
+	if _, ok := told.Load(uint32(pid)); !ok || !f.Followed(uint32(pid)) || f.Why(uint32(pid)) != "" {
+		t.Errorf("followed: %v, %v, %q", ok, f.Followed(uint32(pid)), f.Why(uint32(pid)))
+	}
+	if why := f.Why(uint32(os.Getpid())); !strings.Contains(why, "Go's") || f.Followed(uint32(os.Getpid())) {
+		t.Errorf("this process: %q", why)
+	}
+	if process, _ := os.FindProcess(pid); process.Kill() != nil {
+		t.Fatal("it cannot be ended")
+	}
+	until(t, func() bool {
+		f.Sweep()
+		_, ok := told.Load(uint32(pid))
+		return !ok
+	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if want := []string{fmt.Sprintf("follow %d", pid), fmt.Sprintf("unfollow %d", pid)}; !slices.Equal(p.done, want) {
+		t.Errorf("%v, want %v", p.done, want)
+	}
+}
+
+func TestNoPrivilege(t *testing.T) {
+	f := New(&prober{err: fmt.Errorf("attach: %w", unix.EPERM)}, Told{Followed: func(uint32) { t.Error("followed") }})
+	pid := client(t)
+	f.Want(uint32(pid))
+	until(t, func() bool { return strings.HasPrefix(f.Why(uint32(pid)), "no privilege") })
+	f.Close()
+	f.Want(uint32(pid)) // after the end: nothing
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package follow
+
+import (
+	"bytes"
+	"debug/buildinfo"
+	"debug/elf"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// mapping is a file that a process has mapped to execute it.
+type mapping struct {
+	span  string // as the files in map_files are named
+	inode uint64
+	path  string // in the process's mount namespace, perhaps of another file by now
+}
+
+// mappings reads proc_pid_maps(5), each file once.
+func mappings(maps []byte) []mapping {
+	var all []mapping
+	for line := range bytes.Lines(maps) {
+		fields := strings.Fields(string(line))
+		if len(fields) < 6 || len(fields[1]) < 3 || fields[1][2] != 'x' || !strings.HasPrefix(fields[5], "/") {
+			continue
+		}
+		inode, err := strconv.ParseUint(fields[4], 10, 64)
+		if err != nil || slices.ContainsFunc(all, func(m mapping) bool { return m.inode == inode && m.path == fields[5] }) {
+			continue
+		}
+		all = append(all, mapping{fields[0], inode, fields[5]})
+	}
+	return all
+}
+
+// known are the libraries that are probed, by the beginning of their file's
+// name, and others that are told apart to say why a connection is opaque.
+var known = []struct {
+	prefix string
+	probed bool
+	name   string
+}{
+	{"libssl.so", true, "OpenSSL"},
+	{"libcrypto.so", true, "OpenSSL"},
+	{"libmbedtls.so", false, "Mbed TLS"},
+	{"libgnutls.so", false, "GnuTLS"},
+	{"libwolfssl.so", false, "wolfSSL"},
+	{"libnss3.so", false, "NSS"},
+}
+
+// libraries returns the files of the TLS library that a process has loaded, so
+// that they can be opened here: whatever namespace it lives in, and whatever was
+// installed over them since. If there are none it says why.
+func libraries(proc string, pid int) (files []string, why string, err error) {
+	maps, err := os.ReadFile(fmt.Sprintf("%s/%d/maps", proc, pid))
+	if err != nil {
+		return nil, "", fmt.Errorf("look for the TLS library of process %d: %w", pid, err)
+	}
+	var others []string
+	session := false
+	for _, m := range mappings(maps) {
+		name := path.Base(m.path)
+		for _, k := range known {
+			switch {
+			case !strings.HasPrefix(name, k.prefix):
+			case !k.probed:
+				others = append(others, k.name)
+			default:
+				files = append(files, open(proc, pid, m))
+				session = session || k.prefix == "libssl.so"
+			}
+		}
+	}
+	if session {
+		return files, "", nil
+	}
+	exe := fmt.Sprintf("%s/%d/exe", proc, pid)
+	switch {
+	case defines(exe, "SSL_read"):
+		return append(files, exe), "", nil // linked statically, with its symbols
+	case len(others) > 0:
+		slices.Sort(others)
+		return nil, "its TLS library is not one that is probed: " + strings.Join(slices.Compact(others), ", "), nil
+	}
+	if _, err := buildinfo.ReadFile(exe); err == nil {
+		return nil, "its TLS is Go's crypto/tls, which is not probed", nil
+	}
+	return nil, "no TLS library is loaded that is known; it may be linked statically, without symbols", nil
+}
+
+// open returns a path by which a mapped file can be opened here. What is mapped
+// is the file itself; a path is whatever lies there now.
+func open(proc string, pid int, m mapping) string {
+	rooted := fmt.Sprintf("%s/%d/root%s", proc, pid, m.path)
+	var stat unix.Stat_t
+	if unix.Stat(rooted, &stat) == nil && stat.Ino == m.inode {
+		return rooted
+	}
+	return fmt.Sprintf("%s/%d/map_files/%s", proc, pid, m.span)
+}
+
+// defines says whether an executable has a symbol of its own.
+func defines(file, symbol string) bool {
+	e, err := elf.Open(file)
+	if err != nil {
+		return false
+	}
+	defer e.Close()
+	symbols, _ := e.Symbols() // stripped: none
+	dynamic, _ := e.DynamicSymbols()
+	return slices.ContainsFunc(append(symbols, dynamic...), func(s elf.Symbol) bool {
+		return s.Name == symbol && s.Section != elf.SHN_UNDEF
+	})
+}
