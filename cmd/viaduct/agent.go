@@ -74,6 +74,7 @@ func (c *agentCommand) watch(env *environment, probes bpf.Options) (err error) {
 	}
 	w, err := live.Start(live.Options{
 		Probes: probes, Core: agent.Config{Policy: force.policy, MaxHistory: historyBytes}, Restore: state.earlier(), Acted: logAction(log),
+		NoTLS: c.NoTLS,
 	})
 	if err != nil {
 		return err

@@ -31,6 +31,7 @@ type auditCommand struct {
 // probeFlags are shared by the commands that load the probes.
 type probeFlags struct {
 	Port     []uint16 `name:"port" help:"A port that carries SIP for sure, instead of 5060 and 5061. Elsewhere SIP is found by its content. Repeatable." placeholder:"PORT"`
+	NoTLS    bool     `name:"no-tls" help:"Do not read what is inside TLS connections."`
 	RingSize int      `help:"Bytes of the buffer between kernel and agent, a power of two." default:"16777216" placeholder:"BYTES"`
 }
 
@@ -69,7 +70,7 @@ func (c *auditCommand) Run(env *environment) error {
 	if c.Pcap != "" {
 		r, err = auditCapture(env, c.Pcap, track.Options{Ports: probes.Ports, Local: networks(c.Local)}, core)
 	} else {
-		r, err = watch(env, live.Options{Probes: probes, Core: core}, c.For)
+		r, err = watch(env, live.Options{Probes: probes, Core: core, NoTLS: c.NoTLS}, c.For)
 	}
 	if err != nil {
 		return err

@@ -64,7 +64,7 @@ func captureReport(core *agent.Core, read *capture.Result, sides bool) *report.R
 	core.Finish(read.Last)
 	r := core.Report(read.Last)
 	r.Started = read.First.Go()
-	r.Features = live.Features()
+	r.Features = live.CaptureFeatures()
 	r.Features["processes"] = "unavailable: a capture does not show which process holds a connection"
 	if !sides {
 		r.Features["sides"] = "unavailable: local is the side that opened a connection, or was seen to send first; --local CIDR says which addresses are this host's"

@@ -10,8 +10,8 @@ import (
 	"text/tabwriter"
 
 	"github.com/viaduct-project/viaduct/bpf"
+	"github.com/viaduct-project/viaduct/bpf/plaintext"
 	"github.com/viaduct-project/viaduct/internal/act"
-	"github.com/viaduct-project/viaduct/internal/live"
 )
 
 type doctorCommand struct {
@@ -19,7 +19,7 @@ type doctorCommand struct {
 }
 
 func (c doctorCommand) Run(env *environment) error {
-	features := slices.Concat(bpf.Diagnose(), act.Diagnose(), notBuilt())
+	features := slices.Concat(bpf.Diagnose(), act.Diagnose(), plaintext.Diagnose())
 	var err error
 	if c.Format == "json" {
 		enc := json.NewEncoder(env.stdout)
@@ -37,15 +37,6 @@ func (c doctorCommand) Run(env *environment) error {
 		}
 	}
 	return nil
-}
-
-// notBuilt are the features of the report that depend on no host.
-func notBuilt() []bpf.Feature {
-	var all []bpf.Feature
-	for name, why := range live.Features() {
-		all = append(all, bpf.Feature{Name: name, State: bpf.Missing, Why: why})
-	}
-	return all
 }
 
 func printFeatures(w io.Writer, features []bpf.Feature) error {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/viaduct-project/viaduct/bpf"
+	"github.com/viaduct-project/viaduct/bpf/plaintext"
 	"github.com/viaduct-project/viaduct/exporter"
 	"github.com/viaduct-project/viaduct/internal/live"
 )
@@ -41,7 +42,7 @@ func sample(w *live.Watch) (exporter.Sample, error) {
 // features says which features this host has in full, and logs the others.
 func features(log *slog.Logger) map[string]bool {
 	there := make(map[string]bool)
-	for _, f := range append(bpf.Diagnose(), notBuilt()...) {
+	for _, f := range append(bpf.Diagnose(), plaintext.Diagnose()...) {
 		there[f.Name] = f.State == bpf.There
 		if !there[f.Name] {
 			log.Info("Feature is not there in full", "feature", f.Name, "state", f.State, "why", f.Why)

@@ -2,9 +2,18 @@
 
 package live
 
-// Features says in the report what this observation could see.
-func Features() map[string]string {
-	return map[string]string{
-		"tls": "unavailable: connections that carry SIP over TLS are followed by their life cycle, their content is not read",
+const onlyWire = "; TLS connections are followed by their life cycle and by what is on the wire, their content is not read"
+
+// features says in the report what this observation could see. Why the content
+// of a connection was not read all the same is said of each.
+func (w *Watch) features() map[string]string {
+	if w.plain == nil {
+		return map[string]string{"tls": "unavailable: " + w.noPlain + onlyWire}
 	}
+	return map[string]string{"tls": "available"}
+}
+
+// CaptureFeatures says what a capture file shows.
+func CaptureFeatures() map[string]string {
+	return map[string]string{"tls": "unavailable: a capture file has no keys" + onlyWire}
 }

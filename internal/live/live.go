@@ -40,6 +40,8 @@ const (
 type Options struct {
 	Probes bpf.Options
 	Core   agent.Config
+	// NoTLS leaves the plaintext of TLS connections alone.
+	NoTLS bool
 	// Restore, if set, is what an earlier agent has saved since the host was
 	// started. The core keeps it.
 	Restore *saved.State
@@ -58,6 +60,8 @@ type Watch struct {
 	acts    enforcer
 	acted   func(report.Action)
 	lag     barrier
+	plain   *plain // nil: what is inside TLS is not read
+	noPlain string // why
 
 	mu   sync.Mutex // guards core
 	core *agent.Core
@@ -80,6 +84,11 @@ func Start(o Options) (*Watch, error) {
 	}
 	w.acts.w = w
 	w.scans = newScanner(w)
+	if o.NoTLS {
+		w.noPlain = "switched off"
+	} else if w.plain, err = newPlain(w); err != nil {
+		w.noPlain = err.Error()
+	}
 	return w, nil
 }
 
@@ -121,6 +130,7 @@ func (w *Watch) read(wait time.Duration) (int, error) {
 	return w.probes.Read(wait, func(e *event.Event) {
 		w.scans.saw(e)
 		w.handle(e)
+		w.plain.saw(e)
 	})
 }
 
@@ -138,9 +148,13 @@ func (w *Watch) tick() error {
 	if err != nil {
 		return err
 	}
+	p, err := w.plain.tick()
+	if err != nil {
+		return err
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.core.SetLost(agent.Lost{RingFull: c.RingFullLife + c.RingFullData, MapFull: c.NoStorage})
+	w.core.SetLost(agent.Lost{RingFull: c.RingFullLife + c.RingFullData + p.RingFull, MapFull: c.NoStorage + p.NoStorage})
 	w.core.Tick(w.probes.Now())
 	return nil
 }
@@ -173,7 +187,7 @@ func (w *Watch) Report() *report.Report {
 	r := w.core.Report(w.probes.Now())
 	w.mu.Unlock()
 	r.Host = host()
-	r.Features = Features()
+	r.Features = w.features()
 	return r
 }
 
@@ -217,6 +231,9 @@ func (w *Watch) Totals() Totals {
 func (w *Watch) Close() error {
 	w.scans.wait()
 	w.acts.release()
+	if err := w.plain.close(); err != nil {
+		return fmt.Errorf("detach from TLS libraries: %w", err)
+	}
 	if err := w.probes.Close(); err != nil && !errors.Is(err, bpf.ErrClosed) {
 		return fmt.Errorf("detach: %w", err)
 	}

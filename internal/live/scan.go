@@ -99,6 +99,7 @@ func (s *scanner) scan() scanned {
 	r.err = s.watch.probes.Scan(func(e *event.Event) {
 		r.alive[e.Socket] = true
 		s.watch.handle(e)
+		s.watch.plain.saw(e)
 	})
 	return r
 }
@@ -113,6 +114,7 @@ func (s *scanner) recount(r scanned) error {
 	s.suspects = suspects > 0
 	s.wanted = s.wanted || s.suspects
 	s.watch.scanned.Store(true)
+	s.watch.plain.recounted()
 	return nil
 }
 

@@ -12,7 +12,7 @@ import (
 
 // View shows a piece of what was seen up to now, while w goes on.
 func (w *Watch) View() *view.View {
-	return &view.View{Lock: &w.mu, Core: w.core, Now: w.probes.Now, Host: host(), Features: Features()}
+	return &view.View{Lock: &w.mu, Core: w.core, Now: w.probes.Now, Host: host(), Features: w.features()}
 }
 
 func host() report.Host {
