@@ -24,7 +24,7 @@ type Config struct {
 	MaxBindings     int // registrations, once for each hop: 500,000
 	MaxClosed       int // closed connections kept for the report: 100,000
 	MaxFindings     int // causes reported: 10,000
-	MaxMetricPeers  int // peers of the policy that are counted by themselves: 100
+	MaxMetricPeers  int // peers of the policy that are counted by themselves: 50
 	ClosesPerMinute int // that a policy may have done: 60
 	MaxHeldBytes    int // out-of-order bytes of all streams: 64 MiB
 	MaxMessage      int // longest message head: 64 KiB
@@ -75,7 +75,7 @@ func (c Config) withDefaults() Config {
 		{&c.MaxBindings, 500_000},
 		{&c.MaxClosed, 100_000},
 		{&c.MaxFindings, 10_000},
-		{&c.MaxMetricPeers, 100},
+		{&c.MaxMetricPeers, 50},
 		{&c.ClosesPerMinute, 60},
 		{&c.MaxHeldBytes, 64 << 20},
 		{&c.MaxMessage, 64 << 10},

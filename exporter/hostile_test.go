@@ -7,7 +7,10 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/netip"
+	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +19,7 @@ import (
 
 	"github.com/viaduct-project/viaduct/agent"
 	"github.com/viaduct-project/viaduct/agent/metrics"
+	"github.com/viaduct-project/viaduct/agent/policy"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
 
@@ -134,6 +138,57 @@ func TestHostileInputAddsNoSeries(t *testing.T) {
 	}
 }
 
+// TestSeriesOfPolicies: what docs/scale.md says of policies with rows. A row too
+// many adds nothing, also if it limits.
+func TestSeriesOfPolicies(t *testing.T) {
+	series := func(rows int) int {
+		p := &policy.Policy{Fallback: policy.Peer{Name: policy.Other}}
+		s := distinct()
+		s.Limits = nil
+		for i := range rows {
+			name := fmt.Sprintf("row-%d", i)
+			p.Peers = append(p.Peers, policy.Peer{Name: name})
+			s.Limits = append(s.Limits, Limit{Peer: name, Direction: "in", Mode: "enforce", Refused: 1})
+		}
+		p.Compile()
+		s.Snapshot = agent.New(agent.Config{Policy: p}).Metrics(event.At(time.Now()))
+		page := gather(t, collectorOf(s))
+		refused := 0.0
+		for name, v := range values(page) {
+			if strings.HasPrefix(name, "viaduct_limited_connects_total ") {
+				refused += v
+			}
+		}
+		if refused != float64(rows) {
+			t.Errorf("%v connects are shown as limited of %d", refused, rows)
+		}
+		return count(page)
+	}
+	none := series(0)
+	each := series(1) - none
+	t.Logf("%d series without a row, %d for each", none, each)
+	for _, rows := range []int{10, 50} {
+		if got := series(rows); got != none+rows*each {
+			t.Errorf("%d series with %d rows, want %d+%d*%d", got, rows, none, rows, each)
+		}
+	}
+	if got := series(10_000); got != none+50*each {
+		t.Errorf("%d series with 10000 rows, want those of 50", got)
+	}
+	page, err := os.ReadFile("../docs/scale.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	says := regexp.MustCompile(`(\d+) series for each row`).FindSubmatch(page)
+	if says == nil {
+		t.Fatal("docs/scale.md does not say how many series a row has")
+	}
+	// Each new rule adds a few: the arithmetic stays right for a while.
+	if n, err := strconv.Atoi(string(says[1])); err != nil || n < each*9/10 || n > each*11/10 {
+		t.Errorf("docs/scale.md says %d series for each row, there are %d", n, each)
+	}
+}
+
 // rubbish sends n events about nothing in particular, and returns when the last
 // one was.
 func rubbish(core *agent.Core, start event.Time, n int) (now event.Time) {
@@ -188,6 +243,23 @@ func BenchmarkScrape(b *testing.B) {
 				b.Fatalf("%d connections shown, %d are open", sum(m), n)
 			}
 		})
+	}
+}
+
+// BenchmarkScrapeOfRows is for a policy with as many rows as have series of
+// their own.
+func BenchmarkScrapeOfRows(b *testing.B) {
+	p := &policy.Policy{Fallback: policy.Peer{Name: policy.Other}}
+	for i := range 50 {
+		p.Peers = append(p.Peers, policy.Peer{Name: fmt.Sprintf("row-%d", i)})
+	}
+	p.Compile()
+	core := agent.New(agent.Config{Policy: p})
+	r := NewRegistry(NewCollector(func() (Sample, error) { return Sample{Snapshot: core.Metrics(1)}, nil }, nil))
+	for b.Loop() {
+		if _, err := r.Gather(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

@@ -36,6 +36,14 @@ const (
 	highest   = 25 * perOctave
 )
 
+// octave are the bounds of the buckets up to 1/2, and of those from there to 1.
+var octave = func() (bounds [perOctave]float64) {
+	for i := range bounds {
+		bounds[i] = math.Exp2(float64(i)/perOctave - 1)
+	}
+	return bounds
+}()
+
 // ZeroThreshold is the largest value that counts as zero.
 var ZeroThreshold = math.Exp2(lowest / perOctave)
 
@@ -59,7 +67,11 @@ func (n *Native) observe(v float64) {
 		n.Zero++
 		return
 	}
-	at := min(int(math.Ceil(math.Log2(v)*perOctave)), highest)
+	at := highest
+	if fraction, exponent := math.Frexp(v); exponent <= highest/perOctave {
+		i, _ := slices.BinarySearch(octave[:], fraction)
+		at = i + (exponent-1)*perOctave
+	}
 	if len(n.Counts) == 0 {
 		n.First = at
 	}
