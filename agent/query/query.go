@@ -48,13 +48,16 @@ func Parse(get func(name string) string, sorts []string) (f Filter, o Order, err
 			return f, o, fmt.Errorf("%s=%q: must be one of %s", name, *value, strings.Join(closed, ", "))
 		}
 	}
-	f.Address, f.Text, f.Process = strings.ToLower(f.Address), strings.ToLower(f.Text), strings.ToLower(f.Process)
+	f.Address, f.Text, f.Process = Lower(f.Address), Lower(f.Text), Lower(f.Process)
 	f.Rule = strings.ToUpper(f.Rule)
 	if sort != "" && !slices.Contains(sorts, sort) {
 		return f, o, fmt.Errorf("sort=%q: must be one of %s, with - before it for the other way round", sort, strings.Join(sorts, ", "))
 	}
 	return f, Order{By: sort, Reverse: reverse}, nil
 }
+
+// Lower is text as filters want it.
+func Lower(text string) string { return strings.ToLower(text) }
 
 // ByFindings says whether findings decide about a connection.
 func (f *Filter) ByFindings() bool { return f.Rule != "" || f.Severity != "" }

@@ -33,6 +33,7 @@ type commands struct {
 	Doctor  doctorCommand  `cmd:"" help:"Say which features this host has, and what to do where it has not."`
 	Policy  policyCommand  `cmd:"" help:"Check a policy file, or explain what it says of a connection."`
 	Rules   rulesCommand   `cmd:"" help:"List the rules that are checked, or explain one."`
+	Top     topCommand     `cmd:"" help:"Show the connections in the terminal, while they live: of a running agent, or as root without one."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

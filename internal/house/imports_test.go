@@ -53,6 +53,8 @@ var rules = []rule{
 		reason: "what is shown is handed to the web server: it decides only to whom"},
 	{of: "internal/view", only: []string{module + "agent", module + "internal/event"}, reason: "it shows what a core knows, whoever feeds it"},
 	{of: "internal/web/page", only: []string{module + "agent"}, reason: "the page is of a report, or asks the API for what it shows"},
+	{of: "internal/top", only: []string{module + "agent", module + "internal/view", "github.com/gdamore/tcell/v3"},
+		reason: "the terminal shows what a source tells"},
 	{of: "cmd...", never: []string{"github.com/cilium/ebpf"}, reason: "only bpf knows the kernel"},
 }
 
@@ -62,6 +64,7 @@ var soleImporters = map[string]string{
 	"github.com/gopacket/gopacket":                   "internal/capture",
 	"github.com/prometheus/client_golang/prometheus": "exporter",
 	"github.com/prometheus/exporter-toolkit":         "internal/web",
+	"github.com/gdamore/tcell":                       "internal/top",
 	"github.com/chromedp":                            "internal/testutil/browser",
 }
 
