@@ -215,6 +215,13 @@ func (c *Core) actedBeat(w *rule.Wish, o Outcome, now event.Time) {
 	}
 }
 
+// Stands tells that what w asks for is so already: nothing was done.
+func (c *Core) Stands(w *rule.Wish, now event.Time) {
+	if w.Action.Keepalive() {
+		c.actedBeat(w, Done, now)
+	}
+}
+
 // countKept takes the time since the keep-alive before into the metrics.
 func (c *Core) countKept(u *upkeep, gap time.Duration) {
 	if gap > 0 && u.Terms.Interval > 0 {

@@ -234,7 +234,7 @@ func (c *Core) pong(conn *connection, d event.Direction, t event.Time) {
 		return
 	}
 	if d == event.In {
-		conn.replied()
+		c.replied(conn)
 	}
 	c.peerOf(conn).Keepalives[metrics.Application][keepalive.Pong][d]++
 	c.peerOf(conn).RoundTrip.Observe(rtt.Seconds())

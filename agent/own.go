@@ -34,7 +34,7 @@ func (c *Core) ownPong(conn *connection, d event.Direction, t event.Time) bool {
 	}
 	c.peerOf(conn).Keepalives[metrics.Viaduct][keepalive.Pong][d]++
 	c.peerOf(conn).RoundTrip.Observe(conn.upkeep.Pong(t).Seconds())
-	conn.answered()
+	c.answered(conn)
 	return true
 }
 
@@ -50,19 +50,23 @@ func (conn *connection) awaitsPong(t event.Time) bool {
 	return conn.upkeep.Awaits(app)
 }
 
-// answered notes that the peer answers keep-alives.
-func (conn *connection) answered() {
+// answered notes that the peer answers keep-alives; a flow that had failed is
+// kept alive as before.
+func (c *Core) answered(conn *connection) {
 	if conn.Peer != nil {
 		conn.Peer.Answers = true
+	}
+	if u := conn.upkeep; u != nil && u.slot >= 0 {
+		c.plan(u)
 	}
 }
 
 // replied notes that the peer has answered a keep-alive of the program's.
-func (conn *connection) replied() {
-	conn.answered()
+func (c *Core) replied(conn *connection) {
 	if conn.upkeep != nil {
 		conn.upkeep.Replied()
 	}
+	c.answered(conn)
 }
 
 // ownAnswer says whether b, which came in, is but the answer to viaduct's ping:
@@ -99,15 +103,12 @@ func (c *Core) ownDatagram(e *event.Event) {
 	if u.RTT > 0 {
 		c.peerOf(conn).RoundTrip.Observe(u.RTT.Seconds())
 	}
-	conn.answered()
+	c.answered(conn)
 	switch answer {
 	case assist.Changed:
 		c.upkeepJudged(conn, e.Time, rule.Upkeep{Before: before, Mapped: m.Mapped})
 	case assist.Error:
 		c.upkeepJudged(conn, e.Time, rule.Upkeep{Refused: max(m.Code, 1)})
-	}
-	if u.slot >= 0 {
-		c.plan(u)
 	}
 }
 

@@ -146,7 +146,7 @@ func (c *Core) datagram(e *event.Event) {
 			c.peerOf(conn).RoundTrip.Observe(rtt.Seconds())
 			beat.Answered, beat.RTT = true, rtt
 			if d == event.In {
-				conn.replied()
+				c.replied(conn)
 			}
 		}
 	}

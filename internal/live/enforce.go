@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 
 	"github.com/viaduct-project/viaduct/agent"
-	"github.com/viaduct-project/viaduct/agent/policy"
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/internal/act"
 )
@@ -20,7 +19,7 @@ type enforcer struct {
 	busy  atomic.Bool
 	done  chan struct{} // of the newest batch
 
-	protected map[uint64]bool // sockets; of the goroutine that acts
+	protector protector // of the goroutine that acts
 }
 
 // wanted is a wish with what is needed to find its socket.
@@ -57,21 +56,23 @@ func (e *enforcer) due() []wanted {
 	defer e.w.mu.Unlock()
 	var all []wanted
 	for _, wish := range e.w.core.Wishes(e.w.probes.Now()) {
-		c := wish.Conn
-		all = append(all, wanted{
-			Wish:    wish,
-			Target:  act.Target{Socket: c.Socket, NetNS: c.NetNS, PID: c.Owner.PID, Local: c.Local, Remote: c.Remote},
-			options: optionsOf(&c.Row.Persistent),
-		})
+		all = append(all, wantedOf(wish))
 	}
 	return all
 }
 
-func optionsOf(p *policy.Persistent) act.Options {
-	return act.Options{
-		KeepaliveIdle: p.TCPKeepalive.Idle, Interval: p.TCPKeepalive.Interval, Probes: p.TCPKeepalive.Probes,
-		UserTimeout: p.UserTimeout,
+// wantedOf is called with the core locked.
+func wantedOf(w rule.Wish) wanted {
+	c := w.Conn
+	t := wanted{
+		Wish:    w,
+		Target:  act.Target{Socket: c.Socket, NetNS: c.NetNS, PID: c.Owner.PID, Local: c.Local, Remote: c.Remote},
+		options: act.Options{KeepaliveIdle: w.Probe.Idle, Interval: w.Probe.Interval, Probes: w.Probe.Probes},
 	}
+	if w.Action == rule.Protect {
+		t.options.UserTimeout = c.Row.Persistent.UserTimeout
+	}
+	return t
 }
 
 func (e *enforcer) do(due []wanted) {
@@ -96,7 +97,7 @@ func (e *enforcer) do(due []wanted) {
 		}
 	}
 	for options, all := range protect {
-		e.protect(options, all)
+		e.protector.protect(e.hands, options, all, e.outcome, func(*wanted) {})
 	}
 }
 
@@ -112,55 +113,21 @@ func (e *enforcer) close(t *wanted) {
 	e.outcome(t, out, "")
 }
 
-// protect sets the options where they are not set, and looks at the others:
-// the process may have undone them.
-func (e *enforcer) protect(o act.Options, all []*wanted) {
-	var first, known []*wanted
-	for _, t := range all {
-		if e.protected[t.Socket] {
-			known = append(known, t)
-		} else {
-			first = append(first, t)
-		}
-	}
-	undone := make(map[*wanted]string)
-	for i, out := range e.hands.Check(targets(known), o) {
-		if out.Result == act.Skipped && out.Reason == act.Changed {
-			undone[known[i]] = fmt.Sprintf("; the process had undone it: %v", out.Err)
-			first = append(first, known[i])
-		} else if out.Result == act.Skipped {
-			delete(e.protected, known[i].Socket) // it is gone
-		}
-	}
-	if e.protected == nil {
-		e.protected = make(map[uint64]bool)
-	}
-	for i, out := range e.hands.Protect(targets(first), o) {
-		if out.Result == act.Done {
-			e.protected[first[i].Socket] = true
-		}
-		e.outcome(first[i], out, undone[first[i]])
-	}
-}
-
-func targets(all []*wanted) []act.Target {
-	list := make([]act.Target, len(all))
-	for i, t := range all {
-		list[i] = t.Target
-	}
-	return list
-}
-
 var outcomes = map[act.Result]agent.Outcome{act.Done: agent.Done, act.Skipped: agent.Skipped, act.Failed: agent.Failed}
 
 func (e *enforcer) outcome(t *wanted, out act.Outcome, more string) {
-	reason := t.Reason
-	if out.Result != act.Done && out.Err != nil {
-		reason = out.Err.Error()
-	} else if out.Means != "" {
-		reason = fmt.Sprintf("%s (by %s)", reason, out.Means)
+	e.tell(t, outcomes[out.Result], reasonOf(t, out)+more)
+}
+
+// reasonOf says why t was done, or why it was not.
+func reasonOf(t *wanted, out act.Outcome) string {
+	switch {
+	case out.Result != act.Done && out.Err != nil:
+		return out.Err.Error()
+	case out.Means != "":
+		return fmt.Sprintf("%s (by %s)", t.Reason, out.Means)
 	}
-	e.tell(t, outcomes[out.Result], reason+more)
+	return t.Reason
 }
 
 func (e *enforcer) tell(t *wanted, o agent.Outcome, reason string) {

@@ -7,8 +7,10 @@ package live
 
 import (
 	"context"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +21,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/agent/saved"
 	"github.com/viaduct-project/viaduct/bpf"
+	"github.com/viaduct-project/viaduct/internal/act"
 	"github.com/viaduct-project/viaduct/internal/container"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
@@ -58,6 +61,8 @@ type Watch struct {
 	scans   scanner
 	scanned atomic.Bool
 	acts    enforcer
+	keeps   keeper
+	keeping sync.WaitGroup
 	acted   func(report.Action)
 	lag     barrier
 	plain   *plain // nil: what is inside TLS is not read
@@ -78,11 +83,13 @@ func Start(o Options) (*Watch, error) {
 	}
 	o.Core.Source = "live"
 	o.Core.Started = probes.Now()
+	o.Core.Random = rand.NewChaCha8(seed())
 	w := &Watch{probes: probes, core: agent.New(o.Core), acted: o.Acted, containers: container.New(probes.Cgroup())}
 	if o.Restore != nil {
 		w.core.Restore(o.Restore, o.Core.Started)
 	}
 	w.acts.w = w
+	w.keeps = keeper{with: w.withCore, now: probes.Now, load: func() (hands, error) { return handsOn(probes) }}
 	w.scans = newScanner(w)
 	if o.NoTLS {
 		w.noPlain = "switched off"
@@ -92,11 +99,30 @@ func Start(o Options) (*Watch, error) {
 	return w, nil
 }
 
+// handsOn loads hands whose doings probes know.
+func handsOn(probes *bpf.Probes) (hands, error) {
+	h, err := act.New(probes)
+	if err != nil {
+		return nil, err // and no hands that are nil
+	}
+	return h, nil
+}
+
+// seed makes what is drawn at random nobody's guess.
+func seed() (s [32]byte) {
+	crand.Read(s[:]) // never fails
+	return s
+}
+
 // Run reads until ctx is done. Only a failure of the probes ends it earlier.
 func (w *Watch) Run(ctx context.Context) error {
 	wait, ticked := busyWait, time.Time{}
 	w.scans.want()
 	defer w.lag.end()
+	keeping, stop := context.WithCancel(ctx)
+	w.keeping.Go(func() { w.keeps.run(keeping) })
+	defer w.keeping.Wait()
+	defer stop()
 	for ctx.Err() == nil {
 		w.lag.begin()
 		n, err := w.read(wait)
@@ -117,6 +143,12 @@ func (w *Watch) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (w *Watch) withCore(f func(*agent.Core)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f(w.core)
 }
 
 func nextWait(wait time.Duration, events int) time.Duration {
