@@ -194,9 +194,6 @@ func (c *Core) actedBeat(w *rule.Wish, o Outcome, now event.Time) {
 		if gap := u.Done(now, c.rand); gap > 0 {
 			c.countKept(u, gap)
 		}
-		if u.App == 0 && conn.owner().Name != "" {
-			c.program(conn, true).Silent = true
-		}
 		switch w.Action {
 		case rule.KeepaliveCRLF:
 			c.peerOf(conn).Keepalives[metrics.Viaduct][keepalive.Ping][event.Out]++

@@ -79,6 +79,7 @@ type socket struct {
 	inside  *event.Container // nil if none is known
 	newest  *flow
 	told    bool // the source speaks of it, not only its datagrams do
+	woken   bool // its flows that an earlier agent kept alive are there again
 	missing bool // the last recount did not find it
 }
 

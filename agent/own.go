@@ -33,6 +33,9 @@ func (c *Core) ownPong(conn *connection, d event.Direction, t event.Time) bool {
 		return false
 	}
 	c.peerOf(conn).Keepalives[metrics.Viaduct][keepalive.Pong][d]++
+	if conn.upkeep.Copes(t) && conn.owner().Name != "" {
+		c.program(conn, true).Copes = true
+	}
 	c.peerOf(conn).RoundTrip.Observe(conn.upkeep.Pong(t).Seconds())
 	c.answered(conn)
 	return true
@@ -122,11 +125,12 @@ func (c *Core) harmedByEnd(conn *connection) {
 	if conn.streams != nil && conn.streams[index(event.In)].last != 0 && conn.awaitsPong(conn.EndedAt) {
 		c.settle(conn, event.In) // a lone CRLF, shortly before
 	}
-	usual := false
-	if idle, ok := conn.Peer.IdleTimeout(event.Local); ok && conn.Idle >= 0 {
-		usual = idle.Near(conn.Idle)
+	if p := c.program(conn, false); p != nil && p.Copes {
+		return
 	}
-	if h, after := u.Ended(conn.EndedAt, conn.Exiting, usual); h != assist.Unharmed {
+	terms, owing := assist.Owed(conn.Neg, conn.Stream(), &conn.Row.Keepalive, assist.Past{}, conn.EndedAt)
+	owing = owing && terms.Basis != assist.ByPolicy
+	if h, after := u.Ended(conn.EndedAt, owing, conn.Exiting); h != assist.Unharmed {
 		c.harmed(conn, conn.EndedAt, rule.Upkeep{Harm: h, After: after})
 	}
 }

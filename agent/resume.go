@@ -97,7 +97,7 @@ func (c *Core) take(conn *connection, e *event.Event) {
 		return
 	}
 	delete(c.resume, key)
-	if udp && e.Time.Sub(r.Last) >= c.cfg.FlowTimeout {
+	if udp && e.Time.Sub(r.Last) >= c.cfg.FlowTimeout && !wasKept(r) {
 		return
 	}
 	conn.MidLife = true
@@ -111,6 +111,21 @@ func (c *Core) take(conn *connection, e *event.Event) {
 	if r.Negotiated != nil {
 		conn.Neg = c.agreements.Restore(r.Negotiated, e.Time)
 		conn.Neg.Holder = conn
+	}
+}
+
+// wasKept says whether the earlier agent kept r alive.
+func wasKept(r *saved.Connection) bool { return r.Upkeep != nil && r.Upkeep.Sends }
+
+// wake makes the flows of the UDP socket s that an earlier agent kept alive: if
+// nobody goes on with that, no event may ever be about them.
+func (c *Core) wake(s *socket, e *event.Event) {
+	for key, r := range c.resume {
+		if key.socket == s.cookie && r.Transport == event.UDP && wasKept(r) && c.flows[key] == nil {
+			c.newFlow(&event.Event{
+				Kind: event.Owner, Transport: event.UDP, Time: e.Time, Socket: key.socket, NetNS: s.netns, Local: r.Local, Remote: key.remote,
+			}, key)
+		}
 	}
 }
 

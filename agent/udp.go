@@ -56,6 +56,10 @@ func (c *Core) socketKnown(e *event.Event) {
 		s.netns = e.NetNS
 	}
 	s.setContainer(e)
+	if c.resume != nil && !s.woken {
+		s.woken = true
+		c.wake(s, e)
+	}
 	if e.Kind != event.Owner && e.Local.Port() != 0 {
 		c.listeners.Add(e.Socket, s.netns, false, e.Local, s.owner)
 	}

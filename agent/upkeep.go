@@ -7,6 +7,7 @@ import (
 
 	"github.com/viaduct-project/viaduct/agent/assist"
 	"github.com/viaduct-project/viaduct/agent/policy"
+	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
 
@@ -73,6 +74,7 @@ func (c *Core) review(conn *connection, t event.Time) {
 	terms, ok := c.owed(conn, t)
 	if !ok {
 		if u != nil {
+			u.Pause(t)
 			c.unplan(u)
 		}
 		return
@@ -92,12 +94,10 @@ func (c *Core) review(conn *connection, t event.Time) {
 		}
 	}
 	p := c.program(conn, false)
-	u.Begin(terms, p != nil && p.Silent, t, c.rand)
-	if p != nil && p.Pings && conn.Stream() {
-		u.Trust()
-	}
+	u.Begin(terms, t, c.rand)
 	u.Method, u.Why = assist.Choose(conn.Row.Keepalive.Method, &assist.Facts{
 		Transport: conn.Transport, Offers: conn.Neg.Offers(event.Out), Pings: conn.pings(), Program: p, Refused: u.refused,
+		Blind: conn.MidLife && conn.LastSIP[index(event.Out)] == 0,
 	})
 	c.plan(u)
 }
@@ -108,14 +108,12 @@ func (c *Core) owed(conn *connection, t event.Time) (terms assist.Terms, ok bool
 	if k.Inject == policy.InjectNever || conn.Row.Enforce == policy.Observe || !conn.Open() || conn.Sideless {
 		return terms, false
 	}
-	var stopped event.Time
-	heard := false
+	var past assist.Past
 	if u := conn.upkeep; u != nil {
-		stopped = u.StoppedAt()
-		heard = u.heard > stopped
+		past = assist.Past{Last: u.Last, Stopped: u.StoppedAt(), Heard: u.heard > u.StoppedAt()}
 	}
-	terms, ok = assist.Owed(conn.Neg, conn.Stream(), k, stopped, heard, t)
-	if ok && terms.Basis == assist.ByPolicy && conn.Transport != event.TLS && conn.LastMessage() == 0 {
+	terms, ok = assist.Owed(conn.Neg, conn.Stream(), k, past, t)
+	if ok && terms.Basis == assist.ByPolicy && conn.Transport != event.TLS && conn.Messages == (report.Messages{}) {
 		return terms, false // it may not carry SIP at all
 	}
 	return terms, ok

@@ -21,7 +21,7 @@ func (conn *connection) upkeepLine(now event.Time) *report.Upkeep {
 	if conn.EndedAt != 0 {
 		at = conn.EndedAt
 	}
-	t, ok := assist.Owed(conn.Neg, conn.Stream(), &policy.Keepalive{Inject: policy.InjectAgreed}, 0, false, at)
+	t, ok := assist.Owed(conn.Neg, conn.Stream(), &policy.Keepalive{Inject: policy.InjectAgreed}, assist.Past{}, at)
 	if !ok || conn.Sideless {
 		return nil
 	}

@@ -31,6 +31,9 @@ const (
 	// for a second, as it may become the first half of a ping, and another
 	// second is for the source of events.
 	straggle = 2500 * time.Millisecond
+	// renewal is how long the renewal of an agreement may take: what stands
+	// again after it has gone on.
+	renewal = 5 * time.Second
 	// forgotten is when an action whose outcome was never told is given up.
 	forgotten = time.Minute
 	// first and longest wait before something that could not be done is tried
@@ -73,39 +76,51 @@ type Flow struct {
 	Answers              bool          // the peer has answered a keep-alive on this flow
 	Idle                 time.Duration // MethodTCP: what was set on the socket, 0 before
 
-	stun    *binding // UDP
-	from    event.Time
-	app     event.Time    // the program's newest
-	draw    time.Duration // from the last keep-alive to the next
-	until   event.Time    // not before, after something that could not be done
-	asked   event.Time    // somebody is about to send, 0 if not
-	stopped event.Time
-	sent    [keepalive.Outstanding]event.Time // pings that wait for a pong
-	waiting uint8
-	tries   uint8 // in a row that were put off
-	back    uint8 // exponent of the back-off
-	seen    bool  // the ping that was asked for has been seen in the stream
-	told    bool  // it was told that it went, before it was seen
-	harm    harm
+	stun     *binding      // UDP
+	began    event.Time    // when this was first owed
+	from     event.Time    // when the time to the next keep-alive begins, if not with the newest
+	paused   event.Time    // since when nothing is owed, 0 if something is
+	app      event.Time    // the program's newest
+	draw     time.Duration // from the last keep-alive to the next
+	until    event.Time    // not before, after something that could not be done
+	asked    event.Time    // somebody is about to send, 0 if not
+	stopped  event.Time
+	sent     [keepalive.Outstanding]event.Time // pings that wait for a pong
+	waiting  uint8
+	tries    uint8 // in a row that were put off
+	back     uint8 // exponent of the back-off
+	resumed  bool  // an earlier process was sending
+	pretends bool  // a dry run has begun
+	seen     bool  // the ping that was asked for has been seen in the stream
+	told     bool  // it was told that it went, before it was seen
+	harm     harm
 }
 
-// Begin sets the terms, at now or when they are other ones. alone says that the
-// program is known not to send keep-alives: else it has the whole interval for
-// its first.
-func (f *Flow) Begin(t Terms, alone bool, now event.Time, r *rand.Rand) {
-	fresh := f.Terms.Interval == 0
-	renewed := f.State == Stopped && (t.Since > f.stopped || t.Basis == ByPolicy)
-	if fresh || renewed {
+// Begin sets the terms, at now or when they are other ones.
+func (f *Flow) Begin(t Terms, now event.Time, r *rand.Rand) {
+	if f.Terms.Interval == 0 || f.State == Stopped || f.paused != 0 && now.Sub(f.paused) > renewal {
 		f.from, f.until, f.back, f.State = now, 0, 0, Fine
+		f.draw = 0
 	}
-	if f.Terms.Interval != t.Interval || f.Terms.Least != t.Least || fresh || renewed {
-		f.Terms = t
-		f.redraw(r)
-		if fresh && !alone {
-			f.draw = t.Interval - f.slack()
-		}
+	if t.Basis != f.Terms.Basis && now.Sub(max(f.Last, f.from)) < 2*t.Interval {
+		f.from = now // a promise has ended, and another one is the shortest now: nobody is late yet
 	}
+	f.paused = 0
+	other := f.draw == 0 || f.Terms.Interval != t.Interval || f.Terms.Least != t.Least
 	f.Terms = t
+	if other {
+		f.redraw(r)
+	}
+	if f.resumed && f.First == 0 {
+		f.draw = time.Duration(r.Int64N(int64(t.Interval/3) + 1))
+	}
+}
+
+// Pause notes that nothing is owed at now, until Begin.
+func (f *Flow) Pause(now event.Time) {
+	if f.paused == 0 {
+		f.paused = now
+	}
 }
 
 // redraw chooses the next interval between the bounds (RFC 5626 section 4.4).
@@ -127,14 +142,6 @@ func (f *Flow) Sent(s *keepalive.Side) {
 	}
 	f.App, f.First, f.Last, f.app = s.Pings+s.Stun, s.First, s.Last, s.Last
 	f.Longest = s.Longest
-}
-
-// Trust says that the program is known to send its own on other connections: it
-// has its time for the first here, too.
-func (f *Flow) Trust() {
-	if f.First == 0 {
-		f.draw = f.Terms.Interval + grace
-	}
 }
 
 // Probes draws how long a connection may idle before the kernel probes it, if
@@ -163,17 +170,24 @@ func (f *Flow) Tolerant(closing bool) policy.TCPKeepalive {
 // Active says that the newest keep-alive is the program's own.
 func (f *Flow) Active() bool { return f.app != 0 && f.app == f.Last }
 
-// due is when the next keep-alive is to go. The kernel's are set up at once, as
-// they go for themselves then, and looked at every now and then.
+// due is when the next keep-alive is to go. As long as the program sends them,
+// or may be about to, that is when it is late. The kernel's are set up at once,
+// as they go for themselves then, and looked at every now and then.
 func (f *Flow) due() event.Time {
-	wait := f.draw
+	base := max(f.Last, f.from)
 	switch {
 	case f.Active():
-		wait = f.Terms.Interval + grace
+		late := f.Last.Add(f.Terms.Interval)
+		if f.Terms.Late != 0 {
+			late = f.Terms.Late
+		}
+		return max(late.Add(grace<<f.back), f.from.Add(f.Terms.Interval), f.until)
 	case f.Method == TCP:
-		wait = 0
+		return max(base, f.until)
+	case f.Terms.First > f.Last && f.back == 0 && !f.pretends && !f.resumed: // it has until then for its first
+		return max(f.Terms.Late, f.from.Add(f.Terms.Interval), f.until)
 	}
-	return max(max(f.Last, f.from).Add(wait<<f.back), f.until)
+	return max(base.Add(f.draw<<f.back), f.until)
 }
 
 // At is when to look at the flow again, 0 for not at all.
@@ -332,7 +346,7 @@ func (f *Flow) Refused(now event.Time) {
 
 // Pretend notes that what was asked for would have been done.
 func (f *Flow) Pretend(now event.Time, r *rand.Rand) {
-	f.asked, f.from, f.until = 0, now, 0
+	f.asked, f.from, f.until, f.pretends = 0, now, 0, true
 	if f.Method == TCP {
 		f.until = now.Add(max(recheck, f.Terms.Interval))
 	}

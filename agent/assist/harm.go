@@ -28,17 +28,22 @@ var harms = [...]string{
 func (h Harm) String() string { return harms[h] }
 
 const (
-	// soon is how fast a program that cannot stand a pong closes.
+	// atOnce is how fast a program that cannot stand a pong closes. A ping goes
+	// every 30 seconds or so: one close in two hundred comes so soon by chance.
+	atOnce = 150 * time.Millisecond
+	// soon is that for a program which owes keep-alives on the connection, and so
+	// has no reason of its own to close it.
 	soon = time.Second
-	// soonEnded is that for a program which ends: any does some day.
-	soonEnded = 300 * time.Millisecond
 	// Servers that wait for the rest of a message do so for about 20 seconds,
 	// and look at their timers every few: Kamailio closes after 26.
 	readLeast, readMost = 15 * time.Second, 35 * time.Second
 	// fewPongs: with more of them, the first did no harm.
 	fewPongs = 2
+	// survived is how long after a pong, with nothing else to read, a program
+	// that has not closed copes with pongs.
+	survived = 40 * time.Second
 	// answersWithin is how fast an answer to a pong comes.
-	answersWithin = time.Second
+	answersWithin = 300 * time.Millisecond
 )
 
 // harm watches what a program does with the pongs that it reads for viaduct's
@@ -59,23 +64,23 @@ func (h *harm) pong(t event.Time) {
 // Heard notes a message of the peer's: the program has read past the pongs.
 func (f *Flow) Heard() { f.harm = harm{} }
 
+// Copes says whether the program has shown by t that pongs do it no harm.
+func (f *Flow) Copes(t event.Time) bool { return f.harm.pongs > 0 && t.Sub(f.harm.first) >= survived }
+
 // Ended says whether the program, which closed the connection at t, did so
-// because of a pong. exiting: it was ending. usual: it closes connections that
-// were idle for as long as this one was.
-func (f *Flow) Ended(t event.Time, exiting, usual bool) (h Harm, after time.Duration) {
+// because of a pong. owing says that by what was agreed it owed keep-alives on
+// the connection, and so had promised that there be one; exiting that it was
+// ending. Of a program that copes with pongs do not ask.
+func (f *Flow) Ended(t event.Time, owing, exiting bool) (h Harm, after time.Duration) {
 	w := &f.harm
 	if w.pongs == 0 {
 		return Unharmed, 0
 	}
-	limit := soon
-	if exiting {
-		limit = soonEnded
-	}
-	if after = t.Sub(w.last); after <= limit {
+	if after = t.Sub(w.last); after <= atOnce || after <= soon && owing && !exiting {
 		return ClosedSoon, after
 	}
 	after = t.Sub(w.first)
-	if !exiting && !usual && w.pongs <= fewPongs && after >= readLeast && after <= readMost {
+	if owing && !exiting && w.pongs <= fewPongs && after >= readLeast && after <= readMost {
 		return ClosedLate, after
 	}
 	return Unharmed, 0

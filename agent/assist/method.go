@@ -32,6 +32,7 @@ const (
 	Unprepared                 // nothing shows that the program copes with pongs
 	Suffers                    // the program was seen to suffer from them
 	Unreachable                // putting bytes into its stream was refused
+	Blind                      // the connection is older than the observation, and the program has sent nothing since
 )
 
 var whys = [...]string{
@@ -43,6 +44,7 @@ var whys = [...]string{
 	Unprepared:  "nothing shows that the program copes with pongs",
 	Suffers:     "the program was seen to suffer from pongs",
 	Unreachable: "viaduct may not write into the program's stream",
+	Blind:       "the program has sent nothing since viaduct began, so that it is not known whether its stream stands between two messages",
 }
 
 func (w Why) String() string { return whys[w] }
@@ -54,10 +56,19 @@ type Facts struct {
 	Pings     bool // its program has sent pings on it
 	Program   *Program
 	Refused   bool // an earlier attempt to write was
+	Blind     bool // the place in the stream is not known
 }
 
 // Choose returns the method and the reason for it.
 func Choose(m policy.Method, x *Facts) (Method, Why) {
+	method, why := choose(m, x)
+	if method == CRLF && x.Blind {
+		return TCP, Blind
+	}
+	return method, why
+}
+
+func choose(m policy.Method, x *Facts) (Method, Why) {
 	p := x.Program
 	switch {
 	case x.Transport == event.UDP:

@@ -18,7 +18,7 @@ type Name struct {
 type Program struct {
 	Offers  bool `json:",omitempty"` // keep or outbound, itself
 	Pings   bool `json:",omitempty"` // on streams
-	Silent  bool `json:",omitempty"` // had to be assisted
+	Copes   bool `json:",omitempty"` // was seen to cope with pongs that it had not asked for
 	Suffers Harm `json:",omitempty"` // from pongs; holds for all programs of the name
 }
 
@@ -117,7 +117,7 @@ func (t *Programs) Restore(all []SavedProgram) {
 		}
 		n := Name{s.Name, s.Container}
 		p := t.Make(n)
-		p.Offers, p.Pings, p.Silent = p.Offers || s.Offers, p.Pings || s.Pings, p.Silent || s.Silent
+		p.Offers, p.Pings, p.Copes = p.Offers || s.Offers, p.Pings || s.Pings, p.Copes || s.Copes
 		if s.Suffers != Unharmed {
 			t.Harmed(n, s.Suffers)
 		}

@@ -19,8 +19,9 @@ var keeping = []rule.Rule{
 		Asks: "A program reads past a CRLF between two messages. viaduct has a ping sent for it answered by the peer " +
 			"with one, and keeps the connections of a program that cannot stand that alive by the kernel's TCP keep-alives from then on.",
 		Broken: "A program of this host suffers from the answers to the pings that are sent for it",
-		Silent: "Closes more than a second after the answer, unless it comes 15 to 35 seconds after the first, as from a " +
-			"program that waits for the rest of a message, and is not what the program does with idle connections; closes by viaduct.",
+		Silent: "Programs that were seen to cope with an answer. Closes more than 150 ms after it, unless the program " +
+			"owes keep-alives on the connection: then more than a second after it, but not from 15 to 35 seconds, as a program " +
+			"closes that waits for the rest of a message. Closes by viaduct.",
 		Standing: rule.ByPolicy,
 		Check:    rule.Check{Assisted: suffers},
 	},
