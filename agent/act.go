@@ -37,6 +37,7 @@ type acts struct {
 	budget  int        // closes left in this minute
 	since   event.Time // when the minute began
 	lines   map[actKey]*report.Action
+	limits  map[limitKey]*report.Action
 	order   []*report.Action
 	fresh   []report.Action // not taken yet
 	dropped uint64

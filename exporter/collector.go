@@ -91,6 +91,9 @@ func collectState(ch chan<- prometheus.Metric, s *Sample) {
 	for _, t := range tables(&s.Sizes) {
 		stateEntries.value(ch, float64(t.n), t.name)
 	}
+	for _, t := range s.Tables {
+		stateEntries.value(ch, float64(t.Entries), t.Name)
+	}
 	for _, t := range evictions(&s.Evicted) {
 		stateEvictions.value(ch, float64(t.n), t.name)
 	}

@@ -22,7 +22,8 @@ var (
 		event.Refused: "refused", event.Unreachable: "unreachable", event.Expired: "expired",
 	}
 	actionNames = [rule.NumActions]string{rule.Close: "close", rule.Protect: "protect",
-		rule.KeepaliveTCP: "keepalive-tcp", rule.KeepaliveCRLF: "keepalive-crlf", rule.KeepaliveSTUN: "keepalive-stun"}
+		rule.KeepaliveTCP: "keepalive-tcp", rule.KeepaliveCRLF: "keepalive-crlf", rule.KeepaliveSTUN: "keepalive-stun",
+		rule.Limit: "limit", rule.Refuse: "refuse"}
 	modeNames    = [metrics.Modes]string{"observe", "dry-run", "enforce"}
 	outcomeNames = [metrics.Outcomes]string{"done", "skipped", "failed"}
 	originNames  = [metrics.Origins]string{metrics.Application: "application", metrics.Viaduct: "viaduct"}

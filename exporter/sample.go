@@ -18,6 +18,13 @@ type Sample struct {
 	// Unlimited are connections that were not limited as they should have been,
 	// by reason.
 	Unlimited map[string]uint64
+	Tables    []Table // beside those of the core
+}
+
+// Table is one of the tables in the kernel.
+type Table struct {
+	Name    string
+	Entries int
 }
 
 // Limit is what one row's limits have done.

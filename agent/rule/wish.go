@@ -18,10 +18,12 @@ const (
 	KeepaliveTCP                // the same, as often as keep-alives were promised
 	KeepaliveCRLF               // send a ping for its program
 	KeepaliveSTUN               // send a Binding request for its program
+	Limit                       // drop a SYN that came in
+	Refuse                      // refuse a connect of this host
 	NumActions
 )
 
-var actions = [NumActions]string{"close", "protect", "keepalive-tcp", "keepalive-crlf", "keepalive-stun"}
+var actions = [NumActions]string{"close", "protect", "keepalive-tcp", "keepalive-crlf", "keepalive-stun", "limit", "refuse"}
 
 func (a Action) String() string { return actions[a] }
 

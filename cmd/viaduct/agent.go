@@ -84,6 +84,7 @@ func (c *agentCommand) watch(env *environment, probes bpf.Options) (err error) {
 	}
 	log.Info("Attached")
 	defer func() {
+		err = errors.Join(err, force.tell(log))
 		seen := w.Totals()
 		err = errors.Join(err, state.save(w.Save), force.limiter.Close(), w.Close())
 		log.Info("Detached", "connections", seen.Connections, "messages", seen.Messages, "lost", seen.Lost)
@@ -100,9 +101,10 @@ func (c *agentCommand) watch(env *environment, probes bpf.Options) (err error) {
 func (c *agentCommand) serve(ctx context.Context, log *slog.Logger, listeners []net.Listener, force *inForce, there map[string]bool, file *reload.File) error {
 	w := force.watch
 	take := func() (exporter.Sample, error) {
+		told := force.tell(log) // before the core is asked
 		s, err := sample(w)
 		s.Policy = policySample(file)
-		return s, errors.Join(err, force.sample(&s))
+		return s, errors.Join(told, err, force.sample(&s))
 	}
 	tasks, ctx := errgroup.WithContext(ctx)
 	shown := web.Options{

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/viaduct-project/viaduct/bpf"
 	"github.com/viaduct-project/viaduct/internal/capture/track"
 	"github.com/viaduct-project/viaduct/internal/live"
+	"github.com/viaduct-project/viaduct/internal/policyfile"
 )
 
 type auditCommand struct {
@@ -107,6 +109,11 @@ func watch(env *environment, o live.Options, d time.Duration) (_ *report.Report,
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
+	force := inForce{policy: cmp.Or(o.Core.Policy, policyfile.Default())}
+	if err := force.start(w); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, force.limiter.Close()) }()
 	ctx := env.ctx
 	if d > 0 {
 		var cancel context.CancelFunc
@@ -114,7 +121,7 @@ func watch(env *environment, o live.Options, d time.Duration) (_ *report.Report,
 		defer cancel()
 	}
 	stop := showProgress(env.stderr, watchLine(w, d))
-	err = w.Run(ctx)
+	err = force.follow(ctx)
 	stop()
 	if err != nil {
 		return nil, err

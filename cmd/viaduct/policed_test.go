@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,8 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/viaduct-project/viaduct/agent"
 	"github.com/viaduct-project/viaduct/agent/policy"
-	"github.com/viaduct-project/viaduct/internal/limit"
 	"github.com/viaduct-project/viaduct/internal/testutil"
 )
 
@@ -126,31 +127,25 @@ func TestAgentLimits(t *testing.T) {
 	}
 }
 
-// TestLogRefused: a line when more was refused, and only then.
-func TestLogRefused(t *testing.T) {
-	logged := make(map[limit.Count]uint64)
-	for i, tt := range []struct {
-		in, out uint64
-		want    string
-	}{
-		{0, 0, ""},
-		{3, 0, "peer=a direction=in mode=enforce connects=3\n"},
-		{3, 0, ""},
-		{5, 1, "peer=a direction=in mode=enforce connects=2\npeer=a direction=out mode=enforce connects=1\n"},
-	} {
-		var b bytes.Buffer
-		plain := slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			if a.Key == slog.TimeKey || a.Key == slog.LevelKey || a.Key == slog.MessageKey {
-				return slog.Attr{}
-			}
-			return a
-		}}))
-		logRefused(plain, []limit.Count{
-			{Peer: "a", Direction: "in", Mode: policy.Enforce, Refused: tt.in},
-			{Peer: "a", Direction: "out", Mode: policy.Enforce, Refused: tt.out},
-		}, logged)
-		if b.String() != tt.want {
-			t.Errorf("step %d: %q, want %q", i, b.String(), tt.want)
+// TestLogLimited: a line for each row, direction and mode, with the address that was refused most.
+func TestLogLimited(t *testing.T) {
+	var b bytes.Buffer
+	plain := slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey || a.Key == slog.LevelKey || a.Key == slog.MessageKey {
+			return slog.Attr{}
 		}
+		return a
+	}}))
+	address := netip.MustParseAddr
+	logLimited(plain, []agent.Limited{
+		{Peer: "a", Mode: policy.Enforce, Count: 100},
+		{Peer: "a", Address: address("192.0.2.1"), Mode: policy.Enforce, Reason: "slow", Count: 3},
+		{Peer: "a", Address: address("192.0.2.2"), Mode: policy.Enforce, Reason: "fast", Count: 7},
+		{Peer: "a", Address: address("2001:db8::1"), Out: true, Mode: policy.DryRun, Reason: "many", Count: 1},
+	})
+	want := "action=limit peer=a direction=in mode=enforce outcome=done connects=110 most=192.0.2.2 reason=fast\n" +
+		"action=refuse peer=a direction=out mode=dry-run outcome=skipped connects=1 most=2001:db8::1 reason=many\n"
+	if b.String() != want {
+		t.Errorf("%s, want %s", &b, want)
 	}
 }

@@ -230,6 +230,13 @@ func (w *Watch) SetPolicy(p *policy.Policy) {
 	w.core.SetPolicy(p)
 }
 
+// Limited tells what the limits of the policy did since it was told before.
+func (w *Watch) Limited(all []agent.Limited) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.core.Limited(all, w.probes.Now())
+}
+
 // Metrics returns the core's counters and gauges of now.
 func (w *Watch) Metrics() metrics.Snapshot {
 	w.mu.Lock()

@@ -41,6 +41,10 @@ func Write(w io.Writer, r *report.Report, width int) error {
 		fmt.Fprintln(b)
 		findings(b, r, o)
 	}
+	if len(r.Actions) > 0 {
+		fmt.Fprintln(b)
+		actions(b, r, o)
+	}
 	fmt.Fprintln(b)
 	losses(b, &r.Lost, o)
 	return b.Flush()
