@@ -4,8 +4,10 @@ package agent
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"time"
 
+	"github.com/viaduct-project/viaduct/agent/fact"
 	"github.com/viaduct-project/viaduct/agent/policy"
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -38,8 +40,21 @@ type Config struct {
 	// source of the kind of rand.ChaCha8. nil: the same numbers in every run.
 	Random rand.Source
 
+	// Heard, if set, is shown each SIP message that could be read, in the order of
+	// their bytes. It must not wait, nor call the core.
+	Heard func(Heard)
+
 	Profile rule.Profile
 	Policy  *policy.Policy // nil: one peer, other, that is observed
+}
+
+// Heard is a SIP message.
+type Heard struct {
+	Conn      *fact.Conn // the core's
+	Local     netip.AddrPort
+	Direction event.Direction
+	Time      event.Time
+	Head      []byte // with the blank line; of a datagram the body, too. Valid until Heard returns
 }
 
 // Lost is what the source of the events lost before the core could see it.

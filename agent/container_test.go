@@ -4,6 +4,7 @@ package agent
 
 import (
 	"testing"
+	"time"
 
 	"github.com/viaduct-project/viaduct/agent/internal/script"
 	"github.com/viaduct-project/viaduct/agent/policy"
@@ -68,5 +69,7 @@ func TestContainer(t *testing.T) {
 		if rows := feed(); rows[0] != tt.second || rows[1] != tt.second {
 			t.Errorf("%+v: rows %v, want %s", tt.match, rows, tt.second)
 		}
+		s.Wait(time.Hour) // the flow ends by silence
+		feed()
 	}
 }

@@ -29,6 +29,9 @@ func (c *Core) message(conn *connection, d event.Direction, t event.Time, head [
 		c.lost.ParseErrors++
 		return
 	}
+	if c.cfg.Heard != nil {
+		c.cfg.Heard(Heard{Conn: &conn.Conn, Local: c.localEnd(conn), Direction: d, Time: t, Head: head})
+	}
 	m.Size = size
 	c.count(conn, d, m)
 	c.stale(conn)

@@ -86,6 +86,7 @@ func (c *Core) release(conn *connection) {
 		if conn.Owner.PID == 0 {
 			conn.Owner = s.owner
 		}
+		conn.Inside = conn.container()
 		s.remove(conn)
 		if s.newest == nil && !s.told {
 			delete(c.sockets, s.cookie)

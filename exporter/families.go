@@ -83,6 +83,11 @@ var (
 	unlimitedConnects = counter("unlimited_connects_total",
 		"Connects that the limits were not applied to though they should have been.", "reason")
 
+	exported = counter("exported_total",
+		"Records written as JSON lines, and SIP messages sent to a HEP collector.", "what")
+	unexported = counter("export_dropped_total",
+		"Records and SIP messages that could not be written or sent in time.", "what")
+
 	events = counter("events_total",
 		"Events that reached the core.", "kind")
 	eventsLost = counter("events_lost_total",

@@ -19,12 +19,20 @@ type Sample struct {
 	// by reason.
 	Unlimited map[string]uint64
 	Tables    []Table // beside those of the core
+
+	Exported, Unexported Exports
 }
 
 // Table is one of the tables in the kernel.
 type Table struct {
 	Name    string
 	Entries int
+}
+
+// Exports are records, and SIP messages sent to a HEP collector.
+type Exports struct {
+	Records uint64
+	HEP     uint64
 }
 
 // Limit is what one row's limits have done.

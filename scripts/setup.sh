@@ -4,8 +4,8 @@
 set -eu
 
 # The image is built and run by podman and runc, as containerd would; systemd has
-# what checks the unit; tshark reads the HEP that is exported. The page is looked
-# at in chromium, the terminal view in tmux.
+# what checks the unit. The page is looked at in chromium, the terminal view in
+# tmux.
 packages="
 	ca-certificates make gcc libc6-dev
 	clang-19 llvm-19 libbpf-dev linux-libc-dev
@@ -15,7 +15,7 @@ packages="
 	qemu-system-x86 qemu-system-arm dpkg-dev
 	libsofia-sip-ua-dev libosip2-dev libre-dev pkg-config
 	prometheus
-	podman runc systemd tshark
+	podman runc systemd
 	chromium fonts-dejavu-core tmux
 "
 command -v npm >/dev/null || packages="$packages npm"

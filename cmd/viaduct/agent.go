@@ -25,6 +25,7 @@ import (
 type agentCommand struct {
 	probeFlags
 	policyFlag
+	exportFlags
 	StateDir string `help:"Where to keep what was agreed on the open connections, in state.json, for the next start; nowhere if not given." placeholder:"DIR" type:"path"`
 	Web      struct {
 		ListenAddress []string `help:"Where to serve HTTP, repeatable; ${default} if not given. Only /metrics, /-/healthy and /-/ready answer to other hosts." default:"127.0.0.1:19060" sep:"none" placeholder:"HOST:PORT"`
@@ -72,8 +73,13 @@ func (c *agentCommand) watch(env *environment, probes bpf.Options) (err error) {
 	if err != nil {
 		return err
 	}
+	out, err := c.exportFlags.start(log)
+	if err != nil {
+		return err
+	}
 	w, err := live.Start(live.Options{
-		Probes: probes, Core: agent.Config{Policy: force.policy, MaxHistory: historyBytes}, Restore: state.earlier(), Acted: logAction(log),
+		Probes: probes, Core: agent.Config{Policy: force.policy, MaxHistory: historyBytes, Heard: out.heard()},
+		Restore: state.earlier(), Acted: out.acted(logAction(log)),
 		NoTLS: c.NoTLS,
 	})
 	if err != nil {
@@ -91,19 +97,20 @@ func (c *agentCommand) watch(env *environment, probes bpf.Options) (err error) {
 	}()
 	ctx, cancel := context.WithCancel(env.ctx)
 	kept := state.keep(ctx, w.Save)
-	err = c.serve(env.ctx, log, listeners, &force, there, file)
+	err = c.serve(env.ctx, log, listeners, &force, there, file, out)
 	cancel()
 	<-kept
 	return err
 }
 
 // serve reads and answers until ctx is done or one of both fails.
-func (c *agentCommand) serve(ctx context.Context, log *slog.Logger, listeners []net.Listener, force *inForce, there map[string]bool, file *reload.File) error {
+func (c *agentCommand) serve(ctx context.Context, log *slog.Logger, listeners []net.Listener, force *inForce, there map[string]bool, file *reload.File, out *exports) error {
 	w := force.watch
 	take := func() (exporter.Sample, error) {
 		told := force.tell(log) // before the core is asked
 		s, err := sample(w)
 		s.Policy = policySample(file)
+		out.sample(&s)
 		return s, errors.Join(told, err, force.sample(&s))
 	}
 	tasks, ctx := errgroup.WithContext(ctx)
@@ -119,6 +126,7 @@ func (c *agentCommand) serve(ctx context.Context, log *slog.Logger, listeners []
 		tasks.Go(func() error { return file.Watch(ctx) })
 	}
 	tasks.Go(func() error { return w.Run(ctx) })
+	out.run(ctx, tasks, w)
 	tasks.Go(func() error { return web.Serve(ctx, listeners, shown) })
 	tasks.Go(func() error {
 		force.recount(ctx, log)

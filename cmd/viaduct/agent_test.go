@@ -138,7 +138,7 @@ func TestAgentEndsWhenReadingFails(t *testing.T) {
 	a := startAgent(t, func(log io.Writer, ended chan<- int) {
 		go func() {
 			logger := slog.New(slog.NewTextHandler(log, nil))
-			why = new(agentCommand).serve(t.Context(), logger, []net.Listener{listener}, force, nil, nil)
+			why = new(agentCommand).serve(t.Context(), logger, []net.Listener{listener}, force, nil, nil, new(exports))
 			ended <- exitUnable
 		}()
 	})

@@ -16,7 +16,7 @@ import (
 )
 
 type outputFlags struct {
-	Format string `help:"How to print the report: ${enum}." enum:"table,json,html" default:"table"`
+	Format string `help:"How to print the report: ${enum}." enum:"table,json,jsonl,html" default:"table"`
 	Output string `help:"Write the report to this file, not to standard output." placeholder:"FILE"`
 }
 
@@ -49,6 +49,8 @@ func (f outputFlags) write(w io.WriteCloser, r *report.Report) error {
 	switch f.Format {
 	case "json":
 		err = r.WriteJSON(w)
+	case "jsonl":
+		err = r.WriteLines(w)
 	case "html":
 		err = page.WriteReport(w, r)
 	default:
