@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/pion/stun/v3"
+	"github.com/pion/stun/v2"
 
 	"github.com/viaduct-project/viaduct/agent"
 	"github.com/viaduct-project/viaduct/agent/rule"

@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/pion/stun/v3"
+	"github.com/pion/stun/v2"
 
 	"github.com/viaduct-project/viaduct/agent"
 	"github.com/viaduct-project/viaduct/agent/policy"
