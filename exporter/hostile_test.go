@@ -42,8 +42,9 @@ func open(core *agent.Core, n int, at event.Time, method func(i int) string) {
 }
 
 func message(start, method string, i int) []byte {
-	return fmt.Appendf(nil, "%s\r\nVia: SIP/2.0/TCP 198.51.100.1;branch=z9hG4bK%d;keep\r\nFrom: <sip:a@example.com>;tag=a%d\r\n"+
-		"To: <sip:b@example.com>\r\nCall-ID: %d@example.com\r\nCSeq: 1 %s\r\nContent-Length: 0\r\n\r\n", start, i, i, i, method)
+	return fmt.Appendf(nil, "%s\r\nVia: SIP/2.0/TCP 198.51.100.1;branch=z9hG4bK%d;keep;p%d=%d\r\nFrom: <sip:a%d@example.com>;tag=a%d\r\n"+
+		"To: <sip:b@example.com>\r\nCall-ID: %d@example.com\r\nCSeq: 1 %s\r\nX-%d: \"}\n%d\r\nUser-Agent: \xff%d\r\nContent-Length: 0\r\n\r\n",
+		start, i, i, i, i, i, i, method, i, i, i)
 }
 
 func shown(t *testing.T, core *agent.Core, now event.Time) map[string]float64 {
