@@ -170,10 +170,10 @@ func (f *Flow) Tolerant(closing bool) policy.TCPKeepalive {
 // Active says that the newest keep-alive is the program's own.
 func (f *Flow) Active() bool { return f.app != 0 && f.app == f.Last }
 
-// due is when the next keep-alive is to go. As long as the program sends them,
+// Due is when the next keep-alive is to go. As long as the program sends them,
 // or may be about to, that is when it is late. The kernel's are set up at once,
 // as they go for themselves then, and looked at every now and then.
-func (f *Flow) due() event.Time {
+func (f *Flow) Due() event.Time {
 	base := max(f.Last, f.from)
 	switch {
 	case f.Active():
@@ -200,9 +200,9 @@ func (f *Flow) At() event.Time {
 	case f.stun != nil && f.stun.open:
 		return max(f.stun.next(), f.until)
 	case f.waiting > 0:
-		return min(f.due(), f.sent[0].Add(keepalive.PongWait+straggle))
+		return min(f.Due(), f.sent[0].Add(keepalive.PongWait+straggle))
 	}
-	return f.due()
+	return f.Due()
 }
 
 // Step is what a look at a flow comes to.
@@ -241,7 +241,7 @@ func (f *Flow) Look(now event.Time, known, sure bool) Step {
 		}
 		return Unanswered
 	}
-	if f.due() > now {
+	if f.Due() > now {
 		return Wait
 	}
 	return Send

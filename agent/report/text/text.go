@@ -33,6 +33,7 @@ func Write(w io.Writer, r *report.Report, width int) error {
 		fmt.Fprintln(b)
 		connections(b, r, o)
 	}
+	upkeep(b, r, o)
 	if len(r.Peers) > 0 {
 		fmt.Fprintln(b)
 		peers(b, r, o)
