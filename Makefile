@@ -5,7 +5,7 @@ GOFLAGS_BUILD = -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 # A static binary: it runs in any container and any distribution.
 export CGO_ENABLED ?= 0
 
-.PHONY: help build demo test check setup generate check-generated lint test-go test-bench-module test-deploy fuzz fuzz-long churn test-kernels interop bench bench-sipparse image deb manifests test-deploy install clean FORCE
+.PHONY: help build demo test check setup generate check-generated lint test-go test-bench-module test-deploy fuzz fuzz-long churn screenshots test-kernels interop bench bench-sipparse image deb manifests test-deploy install clean FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -36,6 +36,7 @@ lint: ## gofmt, vet, staticcheck
 	go vet -tags kernels ./internal/kernels/...
 	go vet -tags interop ./internal/interop
 	go vet -tags churn ./internal/livetest
+	go vet -tags screenshots ./internal/screenshots
 	go tool staticcheck ./...
 
 # One package at a time: several load probes and make traffic on the same host.
@@ -57,6 +58,9 @@ fuzz: ## every fuzz target, a minute in all
 
 fuzz-long: ## the parser's fuzz targets for an hour
 	scripts/fuzz-sipparse.sh 3600
+
+screenshots: build ## the pictures in docs/images, of the page, the report and the terminal
+	go test -count=1 -tags screenshots ./internal/screenshots
 
 CHURN ?= 10m
 churn: ## 2,000 connections for ten minutes (CHURN=3m for less) under a policy that closes them (root, 8192 open files)

@@ -160,6 +160,9 @@ func (m *model) drawList(c *canvas) {
 			c.fill(y, chosen)
 		}
 		mark, markStyle := worst(l, m.page.Findings)
+		if over == chosen {
+			markStyle = chosen
+		}
 		m.drawRow(c, y, columns, mark, markStyle, func(col column) (string, style) {
 			text, s := col.value(l)
 			if over == chosen {

@@ -130,14 +130,15 @@ func fetch(ctx context.Context, from Source, asked <-chan request, answers chan<
 	}
 }
 
+// looks are of the sixteen colours that the terminal's user has chosen.
 var looks = [numStyles]tcell.Style{
 	plain:  tcell.StyleDefault,
 	dim:    tcell.StyleDefault.Dim(true),
 	strong: tcell.StyleDefault.Bold(true),
 	head:   tcell.StyleDefault.Reverse(true),
 	chosen: tcell.StyleDefault.Reverse(true).Bold(true),
-	bad:    tcell.StyleDefault.Foreground(tcell.ColorRed).Bold(true),
-	warn:   tcell.StyleDefault.Foreground(tcell.ColorYellow),
+	bad:    tcell.StyleDefault.Foreground(tcell.ColorMaroon).Bold(true),
+	warn:   tcell.StyleDefault.Foreground(tcell.ColorOlive),
 	info:   tcell.StyleDefault.Foreground(tcell.ColorTeal),
 	good:   tcell.StyleDefault.Foreground(tcell.ColorGreen),
 }

@@ -71,6 +71,7 @@ func Open(t testing.TB, width, height int) *Tab {
 	if err := chromedp.Listen(ctx, tab.listen); err != nil {
 		t.Fatal(err)
 	}
+	tab.Do(chromedp.EmulateViewport(int64(width), int64(height))) // the window has a frame, even if nobody sees it
 	if _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil {
 		t.Fatal(err)
 	}

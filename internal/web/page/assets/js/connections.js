@@ -46,7 +46,7 @@ function ending(close) {
 // idleOf is a clock of how long an open connection has been silent; it runs if
 // the page is live.
 function idleOf(line, at) {
-  if (line.close) return h('td', { class: 'number idle' }, h('span', { class: line.close.how === 'rst' || line.close.pending_transactions ? 'late' : '' }, ending(line.close)), h('span', { class: 'sub' }, 'idle ' + duration(line.close.idle_seconds), line.close.pending_transactions > 0 && ', ' + line.close.pending_transactions + ' pending'));
+  if (line.close) return h('td', { class: 'number idle' }, h('span', { class: line.close.how === 'rst' || line.close.pending_transactions ? 'late' : '' }, ending(line.close)), h('span', { class: 'sub' }, 'idle ' + duration(line.close.idle_seconds)), line.close.pending_transactions > 0 && h('span', { class: 'sub' }, line.close.pending_transactions + ' pending'));
   const p = promised(line);
   const cell = h('td', { class: 'number idle' }, h('span', { class: 'ticking', 'data-idle': line.idle_seconds ?? '', 'data-at': at }, duration(line.idle_seconds)));
   if (p) cell.append(h('span', { class: 'sub' }, 'promised ' + duration(p.seconds)));

@@ -12,7 +12,7 @@ const filters = {
   transport: { label: 'Transport', choices: ['tcp', 'tls', 'udp'] },
   class: { label: 'Class', choices: ['persistent', 'bidirectional-ephemeral', 'unidirectional-ephemeral', 'undetermined'] },
   severity: { label: 'Findings from', choices: ['violation', 'advice', 'info'] },
-  peer: { label: 'Peer', hint: 'name in the policy' },
+  peer: { label: 'Peer', hint: 'name in policy' },
   process: { label: 'Process', hint: 'name or pid' },
   address: { label: 'Address', hint: '192.0.2. or :5061' },
   rule: { label: 'Rule', hint: 'KEEP or KEEP-09' },

@@ -166,8 +166,8 @@ function words(life, x, lanes, right) {
     all.push(s('text', { x: at - 4, y: m.from === 'local' ? lanes.local - 11 : lanes.remote + 20 }, word));
     taken[m.from] = at + word.length * 6.4 + 8;
   }
-  const gap = life.marks.find((m) => m.gap);
-  if (gap) all.push(s('text', { x: x(gap.t) - 14, y: lanes.unknown - 5, 'text-anchor': 'end' }, '… ' + count(life.left) + ' not kept …'));
+  const gap = life.marks.findIndex((m) => m.gap);
+  if (gap > 0) all.push(s('text', { x: Math.max(120, (x(life.marks[gap - 1].t) + x(life.marks[gap].t)) / 2), y: lanes.unknown - 4, 'text-anchor': 'middle' }, '… ' + count(life.left) + ' not kept …'));
   all.push(s('text', { x: 62, y: 124 }, clock(life.begin)), s('text', { x: right, y: 124, 'text-anchor': 'end' }, clock(life.end) + '  (+' + duration((life.end - life.begin) / 1000) + ')'));
   return all;
 }
