@@ -74,5 +74,5 @@ function connectionRow(line, page, state) {
     h('td', { class: 'number' }, count(k.pings_sent + k.stun_sent) + ' / ' + count(k.pings_received + k.stun_received), k.unanswered > 0 && h('span', { class: 'sub late' }, count(k.unanswered) + ' unanswered')),
     h('td', { class: 'number' }, bytes(line.bytes_sent + line.bytes_received), line.incomplete && h('span', { class: 'sub late' }, 'incomplete')),
     idleOf(line, page.at),
-    h('td', {}, lifeOf(line, page.at, { width: 240 })));
+    h('td', {}, lifeOf(line, page.at, { width: innerWidth < 1390 ? 132 : 240 })));
 }

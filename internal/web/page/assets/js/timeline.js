@@ -112,9 +112,9 @@ function lifeOf(line, at, options) {
   const lanes = large ? { local: 40, remote: 84, unknown: 62 } : { local: 8, remote: 20, unknown: 14 };
   const r = large ? 5 : 3;
   const svg = s('svg', { class: 'life ' + (large ? 'large' : 'small'), viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': told(line, life) });
+  svg.setAttribute('width', width);
+  svg.setAttribute('height', height);
   if (large) {
-    svg.setAttribute('width', width);
-    svg.setAttribute('height', height);
     for (const side of ['local', 'remote']) {
       svg.append(s('line', { class: 'lane', x1: left, x2: right, y1: lanes[side], y2: lanes[side] }), s('text', { class: 'name', x: 0, y: lanes[side] + 4 }, side));
     }
