@@ -58,7 +58,7 @@ func (c policyExplain) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	s, err := c.subject()
+	s, local, remote, err := c.subject()
 	if err != nil {
 		return err
 	}
@@ -77,28 +77,34 @@ func (c policyExplain) Run(env *environment) error {
 	for _, setting := range policyfile.Settings(p.Of(s)) {
 		fmt.Fprintf(t, "%s\t%s\n", setting.Key, setting.Value)
 	}
+	if s.Initiator != "local" {
+		fmt.Fprintf(t, "limited in\t%s\n", limit.Explain(p, s, local, false))
+	}
+	if s.Initiator != "remote" {
+		fmt.Fprintf(t, "limited out\t%s\n", limit.Explain(p, s, remote, true))
+	}
 	return t.Flush()
 }
 
-// subject is the connection that the flags describe.
-func (c policyExplain) subject() (*policy.Subject, error) {
-	s := &policy.Subject{Transport: c.Transport, Process: c.Process, Pod: podCalled(c.Pod), Container: called(c.Container), SentBy: c.SentBy}
+// subject is the connection that the flags describe, with its ports; 0: not known.
+func (c policyExplain) subject() (s *policy.Subject, localPort, remotePort uint16, err error) {
+	s = &policy.Subject{Transport: c.Transport, Process: c.Process, Pod: podCalled(c.Pod), Container: called(c.Container), SentBy: c.SentBy}
 	remote, err := endpoint("--remote", c.Remote)
 	if err != nil {
-		return nil, err
+		return nil, 0, 0, err
 	}
 	s.Remote = remote.Addr()
 	var local netip.AddrPort
 	if c.Local != "" {
 		if local, err = endpoint("--local", c.Local); err != nil {
-			return nil, err
+			return nil, 0, 0, err
 		}
 	}
 	if c.Initiator != "unknown" {
 		s.Initiator = c.Initiator
 	}
 	s.Ports = policy.ServicePorts(c.Transport, s.Initiator, local.Port(), remote.Port())
-	return s, nil
+	return s, local.Port(), remote.Port(), nil
 }
 
 // called is what the user calls something, if anything.

@@ -27,20 +27,7 @@ func parse(t testing.TB, text string) *policy.Policy {
 // limiting returns the name of the row that limits, as the programs look it up;
 // "" if none does.
 func (t *Tables) limiting(remote netip.Addr, port uint16, out bool) string {
-	class := t.Ports[port]
-	best, line := -1, 0
-	for _, p := range t.Prefixes {
-		if p.Prefix.Contains(remote) && p.Prefix.Bits() > best {
-			best, line = p.Prefix.Bits(), p.Line
-		}
-	}
-	if class == 0 || best < 0 {
-		return ""
-	}
-	row := t.Lines[line][class-1].In
-	if out {
-		row = t.Lines[line][class-1].Out
-	}
+	row := t.at(remote, port, out)
 	if row == bpf.NoRow {
 		return ""
 	}
