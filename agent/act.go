@@ -103,6 +103,8 @@ func (c *Core) Still(w *rule.Wish, now event.Time) error {
 		return errors.New("a message is under way")
 	case w.Idle > 0 && conn.silence(now) < w.Idle:
 		return errors.New("the connection is in use again")
+	case w.Stands != nil && !w.Stands():
+		return errors.New("the reason for it is gone")
 	}
 	return nil
 }

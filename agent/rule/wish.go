@@ -39,6 +39,7 @@ type Wish struct {
 	Hard   bool          // Close: by reset, if that is what it takes
 	Idle   time.Duration // Close: only if nothing has come or gone for so long
 	Reason string
+	Stands func() bool // Close: whether there is a reason still; nil: there is
 
 	Probe   policy.TCPKeepalive // Protect, KeepaliveTCP: what is set on the socket
 	Seq     uint32              // KeepaliveCRLF: only if this is the next byte of the stream

@@ -23,6 +23,6 @@ func Family() rule.Family {
 		Flows: flows,
 		Rules: slices.Concat(closing, idling, sharing, holding, keeping),
 		Watch: rule.Check{Only: rule.New, Placed: placed, Response: protectIfPersistent, Ended: ended},
-		New:   func() any { return &state{held: make(map[place]int)} },
+		New:   func() any { return &state{held: make(map[place][]turn)} },
 	}
 }

@@ -30,9 +30,12 @@ const again = time.Minute
 
 // watch is what the family notes about a connection.
 type watch struct {
-	timer     int  // of the idle timer, the newest is in force
-	protected bool // protection was asked for
-	held      bool // counted as persistent
+	timer     int    // of the idle timer, the newest is in force
+	protected bool   // protection was asked for
+	surplus   bool   // it was raised that it is one too many
+	held      place  // where it counts as persistent
+	turn      turn   // of being counted
+	offers    string // which request offered it as a persistent one
 }
 
 func noted(x *rule.Scene) *watch { return note.On[watch](&x.Conn.Notes, note.Policy) }
