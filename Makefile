@@ -55,6 +55,7 @@ fuzz: ## every fuzz target, a minute in all
 	scripts/fuzz-sipparse.sh 40
 	go test -run '^$$' -fuzz FuzzHandle -fuzztime 20s ./agent
 	go test -run '^$$' -fuzz FuzzRead -fuzztime 20s ./internal/capture
+	go test -run '^$$' -fuzz FuzzHear -fuzztime 10s ./agent/tlswire
 
 fuzz-long: ## the parser's fuzz targets for an hour
 	scripts/fuzz-sipparse.sh 3600

@@ -11,7 +11,7 @@ packages="
 	clang-19 llvm-19 libbpf-dev linux-libc-dev
 	libssl-dev
 	iproute2 procps
-	sip-tester kamailio kamailio-outbound-modules
+	sip-tester kamailio kamailio-outbound-modules kamailio-tls-modules
 	qemu-system-x86 qemu-system-arm dpkg-dev
 	libsofia-sip-ua-dev libosip2-dev libre-dev pkg-config
 	prometheus

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/cilium/ebpf/ringbuf"
 
+	agentstream "github.com/viaduct-project/viaduct/agent/stream"
+	"github.com/viaduct-project/viaduct/agent/tlswire"
 	"github.com/viaduct-project/viaduct/internal/testutil"
 )
 
@@ -166,4 +169,64 @@ func manyPieces(n, bytes int) string {
 		all = append(all, fmt.Sprintf("%d %d/%d", i*bytes, bytes, bytes))
 	}
 	return strings.Join(all, ", ")
+}
+
+// TestTLSRecordsAnyOrder: however a stream is cut into segments, and in
+// whichever order and however often they come, a reader finds each record that
+// the segments hold.
+func TestTLSRecordsAnyOrder(t *testing.T) {
+	w := newWalker(t)
+	rng := rand.New(rand.NewPCG(5, 61))
+	for round := range 300 {
+		w.fresh()
+		var stream []byte
+		var want []tlswire.Record
+		for range 1 + rng.IntN(20) {
+			kind := []byte{20, 21, 22, 23, 23, 23, 23}[rng.IntN(7)]
+			n := []int{1, 21, 19, 700, 2500}[rng.IntN(5)]
+			stream = append(stream, tlsRecord(kind, n)...)
+			want = append(want, tlswire.Record{Type: kind, Version: 0x0303, Length: n})
+		}
+		base := rng.Uint32()
+		var segments []segment
+		for at := 0; at < len(stream); {
+			n := min([]int{1 + rng.IntN(8), 1 + rng.IntN(1460), 1460}[rng.IntN(3)], len(stream)-at)
+			segments = append(segments, segment{base + uint32(at), stream[at : at+n]})
+			at += n
+		}
+		for i := range segments { // some change places with the next one, some come again
+			switch rng.IntN(8) {
+			case 0:
+				j := min(i+1, len(segments)-1)
+				segments[i], segments[j] = segments[j], segments[i]
+			case 1:
+				segments = append(segments, segments[i])
+			}
+		}
+		var reader tlswire.Reader
+		var order agentstream.Reassembler
+		budget := agentstream.Budget{Limit: 1 << 20}
+		order.Start(base)
+		var got []tlswire.Record
+		for _, s := range segments {
+			for _, p := range w.segment(s.seq, s.payload) {
+				cursor := order.Push(1, agentstream.Segment{Seq: p.seq, Length: p.length, Data: p.bytes}, &budget)
+				var chunk agentstream.Chunk
+				for cursor.Next(&chunk) {
+					if chunk.Gap > 0 && !reader.Gap(chunk.Gap) {
+						t.Fatalf("round %d: %d bytes are missing that matter", round, chunk.Gap)
+					}
+					var item tlswire.Item
+					for b := chunk.Data; len(b) > 0; {
+						if b = reader.Next(b, &item); item.Begins {
+							got = append(got, item.Record)
+						}
+					}
+				}
+			}
+		}
+		if reader.Missed != 0 || !slices.Equal(got, want) {
+			t.Fatalf("round %d: found\n%v\nof\n%v", round, got, want)
+		}
+	}
 }
