@@ -99,6 +99,7 @@ func (c *Core) wish(u *upkeep, step assist.Step, now event.Time) (w rule.Wish, o
 		seq, err := conn.boundary(now)
 		if err != nil {
 			u.Busy(now)
+			u.stuck = u.Stuck() && err == errInside
 			return w, false
 		}
 		w.Seq = seq
@@ -122,18 +123,20 @@ func (u *upkeep) because() string {
 	return fmt.Sprintf("%s, and the program's is late; %s: %s", why, u.Method, u.Why)
 }
 
+var errInside = errors.New("the stream is not known to stand between two messages")
+
 // boundary returns the sequence number at which a ping may be put into what
 // this host sends, or why it may not be now.
 func (conn *connection) boundary(now event.Time) (seq uint32, err error) {
 	if conn.streams == nil {
-		return 0, errors.New("nothing has been sent on the connection")
+		return 0, errInside
 	}
 	h := &conn.streams[index(event.Out)]
 	seq, known := h.Next()
 	_, hole := h.Waiting()
 	switch {
 	case !known || hole || h.last != 0 || !h.framer.AtBoundary():
-		return 0, errors.New("the stream is not known to stand between two messages")
+		return 0, errInside
 	case conn.LastOut != 0 && now.Sub(conn.LastOut) < quiet:
 		return 0, errors.New("the program is writing")
 	}

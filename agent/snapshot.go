@@ -92,7 +92,7 @@ func (c *Core) evictions() metrics.Evicted {
 	e.Bindings = c.bound.Evicted
 	e.Findings, e.Timers = c.rules.Findings.Dropped, c.rules.Dropped
 	e.Agreements = c.agreements.Evicted
-	e.Notes = c.rules.Evicted()
+	e.Notes = c.rules.Evicted() + c.programs.Evicted
 	return e
 }
 

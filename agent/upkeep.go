@@ -18,6 +18,7 @@ type upkeep struct {
 	at      event.Time // when to look at it
 	slot    int32      // in the agenda, -1 if it is not there
 	refused bool       // writing into its stream was
+	stuck   bool       // the stream has not stood between two messages for long, or what stood there was lost
 	heard   event.Time // newest SIP message of the peer
 	newest  event.Time // newest datagram of viaduct's on the flow, either way
 }
@@ -95,9 +96,13 @@ func (c *Core) review(conn *connection, t event.Time) {
 	}
 	p := c.program(conn, false)
 	u.Begin(terms, t, c.rand)
+	if u.stuck {
+		_, err := conn.boundary(t)
+		u.stuck = err == errInside
+	}
 	u.Method, u.Why = assist.Choose(conn.Row.Keepalive.Method, &assist.Facts{
 		Transport: conn.Transport, Offers: conn.Neg.Offers(event.Out), Pings: conn.pings(), Program: p, Refused: u.refused,
-		Blind: conn.MidLife && conn.LastSIP[index(event.Out)] == 0,
+		Blind: u.stuck || conn.MidLife && conn.LastSIP[index(event.Out)] == 0,
 	})
 	c.plan(u)
 }

@@ -585,3 +585,36 @@ func TestRestartKeeps(t *testing.T) {
 func exchangeOut(conn *script.Conn) {
 	exchange(conn, event.Out, script.Msg{Method: "OPTIONS", Branch: "later", CallID: "later@example.com"})
 }
+
+// TestStuck: a message that never ends, or bytes that nobody saw, do not end the
+// keep-alives: the kernel sends them until the place in the stream is known again.
+func TestStuck(t *testing.T) {
+	for name, stick := range map[string]func(conn *script.Conn){
+		"half a message": func(conn *script.Conn) { conn.Out("OPTIONS sip:a@example.com SIP/2.0\r\nX: ") },
+		"bytes were lost": func(conn *script.Conn) {
+			conn.SeqOut += 4
+			conn.In("\r\n\r\n")
+			conn.S.Last().Lost = true
+			conn.Out("y\r\n\r\n")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, agreedBy)
+			conn := r.tcp(event.Local, "192.0.2.1:40000", there)
+			answer(conn, event.Out, keepRegister, 200, ";keep=30", "Expires: 3600\r\n")
+			r.run(time.Second)
+			stick(conn)
+			r.run(2 * time.Minute)
+			if len(r.sent) == 0 || r.sent[0].action != rule.KeepaliveTCP || r.sent[0].at > time.Minute {
+				t.Fatalf("sent %+v", r.sent)
+			}
+			r.sent = nil
+			conn.Out("z\r\n\r\n")
+			exchangeOut(conn)
+			r.run(2 * time.Minute)
+			if n := len(r.sent); n < 3 || r.sent[n-1].action != rule.KeepaliveCRLF {
+				t.Errorf("sent %+v", r.sent)
+			}
+		})
+	}
+}

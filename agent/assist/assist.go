@@ -337,6 +337,9 @@ func (f *Flow) Busy(now event.Time) {
 	f.tries = min(f.tries+1, 5)
 }
 
+// Stuck says that it could not be done for a quarter of a minute.
+func (f *Flow) Stuck() bool { return f.tries >= 4 }
+
 // Refused notes that what was asked for cannot be done here.
 func (f *Flow) Refused(now event.Time) {
 	f.asked = 0

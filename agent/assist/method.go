@@ -32,7 +32,7 @@ const (
 	Unprepared                 // nothing shows that the program copes with pongs
 	Suffers                    // the program was seen to suffer from them
 	Unreachable                // putting bytes into its stream was refused
-	Blind                      // the connection is older than the observation, and the program has sent nothing since
+	Blind                      // where a message of the program ends is not known
 )
 
 var whys = [...]string{
@@ -44,7 +44,7 @@ var whys = [...]string{
 	Unprepared:  "nothing shows that the program copes with pongs",
 	Suffers:     "the program was seen to suffer from pongs",
 	Unreachable: "viaduct may not write into the program's stream",
-	Blind:       "the program has sent nothing since viaduct began, so that it is not known whether its stream stands between two messages",
+	Blind:       "the program's stream is not known to stand between two messages, as after a restart of viaduct until it sends one",
 }
 
 func (w Why) String() string { return whys[w] }
