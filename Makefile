@@ -48,7 +48,7 @@ test-bench-module: ## sipparse against another parser
 	cd bench && CGO_ENABLED=1 go test -tags cpeers ./...
 
 # Helm renders and lints, Kubernetes' types decode; nfpm makes what dpkg installs.
-test-deploy: deb ## the chart, the manifests, the unit and the package (root, Debian)
+test-deploy: deb image ## the chart, the manifests, the unit and the package (root, Debian)
 	cd deploy && go vet ./... && VIADUCT_STRICT=1 go test -count=1 ./...
 
 fuzz: ## every fuzz target, a minute in all
