@@ -12,5 +12,6 @@ func collectExports(ch chan<- prometheus.Metric, s *Sample) {
 	}{{exported, s.Exported}, {unexported, s.Unexported}} {
 		both.of.value(ch, float64(both.what.Records), "records")
 		both.of.value(ch, float64(both.what.HEP), "hep")
+		both.of.value(ch, float64(both.what.Stream), "stream")
 	}
 }

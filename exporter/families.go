@@ -84,9 +84,9 @@ var (
 		"Connects that the limits were not applied to though they should have been.", "reason")
 
 	exported = counter("exported_total",
-		"Records written as JSON lines, and SIP messages sent to a HEP collector.", "what")
+		"Records written as JSON lines, SIP messages sent to a HEP collector, and messages to readers of the stream of changes.", "what")
 	unexported = counter("export_dropped_total",
-		"Records and SIP messages that could not be written or sent in time.", "what")
+		"Records and messages that could not be written or sent in time.", "what")
 
 	events = counter("events_total",
 		"Events that reached the core.", "kind")

@@ -29,10 +29,12 @@ type Table struct {
 	Entries int
 }
 
-// Exports are records, and SIP messages sent to a HEP collector.
+// Exports are records, SIP messages sent to a HEP collector, and messages to who
+// reads the stream of changes.
 type Exports struct {
 	Records uint64
 	HEP     uint64
+	Stream  uint64
 }
 
 // Limit is what one row's limits have done.

@@ -106,11 +106,13 @@ func (c *agentCommand) watch(env *environment, probes bpf.Options) (err error) {
 // serve reads and answers until ctx is done or one of both fails.
 func (c *agentCommand) serve(ctx context.Context, log *slog.Logger, listeners []net.Listener, force *inForce, there map[string]bool, file *reload.File, out *exports) error {
 	w := force.watch
+	private := newStatus(w)
 	take := func() (exporter.Sample, error) {
 		told := force.tell(log) // before the core is asked
 		s, err := sample(w)
 		s.Policy = policySample(file)
 		out.sample(&s)
+		private.sample(&s)
 		return s, errors.Join(told, err, force.sample(&s))
 	}
 	tasks, ctx := errgroup.WithContext(ctx)
@@ -118,7 +120,7 @@ func (c *agentCommand) serve(ctx context.Context, log *slog.Logger, listeners []
 		Metrics:    exporter.NewHandler(exporter.NewRegistry(exporter.NewCollector(take, there)), log),
 		Ready:      func() error { return ready(ctx, w) },
 		ConfigFile: c.Web.ConfigFile,
-		Private:    status(w),
+		Private:    private,
 		Log:        log,
 	}
 	if file != nil {

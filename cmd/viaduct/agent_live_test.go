@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/internal/testutil"
 )
 
@@ -196,10 +198,30 @@ func TestAgentCounts(t *testing.T) {
 	})
 	x := playExchange(t, refusing)
 	until(t, func() string { return whileOpen.differs(a.scrape()) })
+	shows(t, a, x)
 	x.hangUp()
 	until(t, func() string { return afterHangUp.differs(a.scrape()) })
 	cancel()
 	if code := a.end(); code != exitFine {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+// shows wants the page, and the exchange in the API.
+func shows(t *testing.T, a *scraped, x *exchange) {
+	t.Helper()
+	if status, body := a.get("/"); status != 200 || !strings.Contains(body, "<title>viaduct</title>") {
+		t.Errorf("the page: %d %.200s", status, body)
+	}
+	end := x.client.LocalAddr().String()
+	_, body := a.get("/api/v1/connections?state=open&address=" + end)
+	var p report.Page
+	if err := json.Unmarshal([]byte(body), &p); err != nil || len(p.Connections) != 2 {
+		t.Fatalf("of the two ends of %s the API shows %d: %v: %.300s", end, len(p.Connections), err, body)
+	}
+	for _, line := range p.Connections {
+		if line.History == nil || len(line.History.Marks) != 2*tcpRequests+2 || line.History.Marks[0].Method != "PUBLISH" {
+			t.Errorf("%s: the history is %+v", line.Local, line.History)
+		}
 	}
 }

@@ -48,12 +48,12 @@ func New(v *view.View) *API {
 	return a
 }
 
-// Stream says how many read the stream, and how many messages were ever dropped
-// because a reader was too slow.
-func (a *API) Stream() (readers int, dropped uint64) {
+// Stream says how many messages were ever handed to readers of the stream, and
+// how many dropped because a reader was too slow.
+func (a *API) Stream() (sent, dropped uint64) {
 	a.stream.mu.Lock()
 	defer a.stream.mu.Unlock()
-	return len(a.stream.readers), a.stream.dropped
+	return a.stream.sent, a.stream.dropped
 }
 
 func (a *API) report(w http.ResponseWriter, _ *http.Request) {

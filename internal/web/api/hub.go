@@ -27,7 +27,8 @@ type hub struct {
 	mu      sync.Mutex
 	readers map[*reader]struct{}
 	stop    chan struct{} // of the goroutine that looks, nil if none does
-	dropped uint64        // messages, of all readers ever
+	sent    uint64        // messages, of all readers ever
+	dropped uint64        // those that a reader was too slow for
 }
 
 // reader is somebody who reads the stream.
@@ -90,6 +91,7 @@ func (h *hub) tell(c *view.Changes) {
 		m := fmt.Appendf(nil, "event: changes\ndata: {\"dropped\":%d,%s\n\n", r.dropped, whole[1:])
 		select {
 		case r.messages <- m:
+			h.sent++
 		default:
 			r.dropped++
 			h.dropped++
