@@ -3,6 +3,7 @@
 package page_test
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"github.com/viaduct-project/viaduct/internal/event"
 	"github.com/viaduct-project/viaduct/internal/testutil/traffic"
 	"github.com/viaduct-project/viaduct/internal/view"
+	"github.com/viaduct-project/viaduct/internal/web"
 	"github.com/viaduct-project/viaduct/internal/web/api"
 	"github.com/viaduct-project/viaduct/internal/web/page"
 )
@@ -35,7 +37,9 @@ func newHost(t testing.TB) *host {
 	mux := http.NewServeMux()
 	mux.Handle("/", page.Handler())
 	mux.Handle("/api/", api.New(v))
-	h.Server = httptest.NewServer(mux)
+	h.Server = httptest.NewServer(web.NewHandler(web.Options{ // which lets browsers on this host in
+		Private: mux, Metrics: http.NotFoundHandler(), Ready: func() error { return nil }, Log: slog.New(slog.DiscardHandler),
+	}))
 	t.Cleanup(h.Server.Close)
 	return h
 }
