@@ -50,7 +50,7 @@ func limitsOf(networks int) (err error) {
 	}
 	defer stats.Close()
 
-	var passing, arriving, calling []float64
+	var passing, arriving, calling, changing []float64
 	for range limitRounds {
 		var fast map[string]bpf.Cost
 		err := echoed("5060", make([]byte, 160), func(roundTrips func(int) error) (err error) {
@@ -72,11 +72,13 @@ func limitsOf(networks int) (err error) {
 		passing = append(passing, each)
 		arriving = append(arriving, (float64(packet.Time)-others)/limitConnections)
 		calling = append(calling, mean(bpf.Cost{}, whole["limit_connect_v4"]))
+		changing = append(changing, mean(bpf.Cost{}, whole["limit_tcp_state"])+mean(bpf.Cost{}, whole["limit_tcp_state_again"]))
 	}
 	with := fmt.Sprintf("limits of %d networks: ", networks)
 	row(with+"a packet of an open connection", fmt.Sprintf("%.0f ns", median(passing)), "80 ns")
 	row(with+"a connection that arrives (SYN and last ACK)", fmt.Sprintf("%.0f ns", median(arriving)), "2000 ns")
 	row(with+"a connect()", fmt.Sprintf("%.0f ns", median(calling)), "1000 ns")
+	row(with+"a change of a connection's state, both programs", fmt.Sprintf("%.0f ns", median(changing)), "500 ns")
 	row(with+"a policy takes force", fmt.Sprintf("%.0f ms, %.0f of them to compile", float64(loaded)/1e6, float64(compiled)/1e6), "1 s")
 	return nil
 }
