@@ -40,7 +40,7 @@ func (h *Hands) Binding(t Target, packet []byte, swallow bool) Outcome {
 		if err := h.marks.Asking([12]byte(packet[8:]), t.Local, t.Remote, swallow); err != nil {
 			return failed(Sendmsg, "%s: %w", t, err)
 		}
-		standing, _, err := h.sends.writer.Do(w)
+		standing, err := h.sends.write(w)
 		switch {
 		case errors.Is(err, unix.EAGAIN), errors.Is(err, guard.ErrLate):
 			return skipped(Sendmsg, Busy, "%s: %w", t, err)

@@ -22,13 +22,16 @@ func Diagnose() []bpf.Feature {
 	h, err := New(nil)
 	if err != nil {
 		var all []bpf.Feature
-		for _, name := range []string{"close-gently", "close-hard", "protect"} {
+		for _, name := range []string{"close-gently", "close-hard", "protect", "keepalive-tcp", "keepalive-crlf", "keepalive-stun"} {
 			all = append(all, lacking(name, err, "see the lines above; a kernel of 5.15 or later has it"))
 		}
 		return all
 	}
 	defer h.Release()
-	return []bpf.Feature{h.gently(), h.hard(), h.protection()}
+	protect := h.protection()
+	tcp := protect
+	tcp.Name = "keepalive-tcp" // the same options, at the interval that was agreed
+	return []bpf.Feature{h.gently(), h.hard(), protect, tcp, h.crlf(), h.stun()}
 }
 
 func lacking(name string, err error, do string) bpf.Feature {

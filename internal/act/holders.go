@@ -15,9 +15,11 @@ import (
 )
 
 const (
-	// listShare: a pass over all files of the host is made again only after this
-	// many times what it took, so that passes take 5 % of a CPU at most.
+	// listShare: a pass over all files of the host stands for this many times what
+	// it took, so that passes take 5 % of a CPU at most in the long run; listAhead
+	// is how far they may be ahead of that.
 	listShare = 20
+	listAhead = time.Second
 	// listMax is how many holders are remembered, at 24 bytes each.
 	listMax = 1 << 20
 	// processesMax is how many processes are kept open.
@@ -30,7 +32,7 @@ type holders struct {
 	list   func() ([]reach.Held, error)
 	all    []reach.Held // by socket
 	over   int          // those that there was no room for
-	next   time.Time    // when a pass may be made again
+	paid   time.Time    // up to when the passes that were made stand for
 	opened map[uint32]int
 }
 
@@ -63,7 +65,7 @@ var errSoon = errors.New("who holds which socket was looked up a moment ago")
 // refresh looks again.
 func (h *holders) refresh() error {
 	start := time.Now()
-	if start.Before(h.next) {
+	if h.paid.Sub(start) > listAhead {
 		return errSoon
 	}
 	all, err := h.list()
@@ -73,7 +75,10 @@ func (h *holders) refresh() error {
 	slices.SortFunc(all, func(a, b reach.Held) int { return cmp.Compare(a.Socket, b.Socket) })
 	h.over = max(0, len(all)-listMax)
 	h.all = all[:len(all)-h.over]
-	h.next = start.Add((listShare + 1) * time.Since(start))
+	if h.paid.Before(start) {
+		h.paid = start
+	}
+	h.paid = h.paid.Add(listShare * time.Since(start))
 	return nil
 }
 

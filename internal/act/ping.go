@@ -33,7 +33,7 @@ func (h *Hands) Ping(t Target, at uint32, still func() error) Outcome {
 }
 
 func (h *Hands) ping(t Target, fd int, at uint32) Outcome {
-	standing, _, err := h.sends.writer.Do(guard.Write{Socket: t.Socket, FD: fd, Stream: true, At: at, Data: ping})
+	standing, err := h.sends.write(guard.Write{Socket: t.Socket, FD: fd, Stream: true, At: at, Data: ping})
 	switch {
 	case errors.Is(err, unix.EPIPE), errors.Is(err, unix.ECONNRESET):
 		return skipped(Sendmsg, Changed, "%s: closed at this moment", t)

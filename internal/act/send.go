@@ -5,6 +5,7 @@ package act
 import (
 	"errors"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -18,6 +19,40 @@ type sender struct {
 	holders holders
 	writer  *guard.Writer
 	refused error // why there is no writer
+	sent    Sent
+}
+
+// Sent is what became of pings and STUN requests.
+type Sent struct {
+	Done   uint64
+	Caught uint64 // not sent, for what was found only when the socket was locked
+	Late   uint64 // the socket was not had in time: the writing process was ended
+	// Held is how long sending took in all, and at most. A stream's socket was
+	// locked no longer.
+	Held, Longest time.Duration
+}
+
+// Sent returns the totals since h was made.
+func (h *Hands) Sent() Sent {
+	h.sends.mu.Lock()
+	defer h.sends.mu.Unlock()
+	return h.sends.sent
+}
+
+// write has one write done, and counts it.
+func (s *sender) write(w guard.Write) (reach.Standing, error) {
+	standing, held, err := s.writer.Do(w)
+	switch {
+	case errors.Is(err, guard.ErrLate):
+		s.sent.Late++
+	case err == nil && standing == reach.Ready:
+		s.sent.Done++
+	case err == nil && held > 0:
+		s.sent.Caught++
+	}
+	s.sent.Held += held
+	s.sent.Longest = max(s.sent.Longest, held)
+	return standing, err
 }
 
 func (s *sender) release() {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -18,6 +19,12 @@ import (
 // processName is the name by which the process is called.
 const processName = "viaduct-keepalives"
 
+// Its arguments.
+const (
+	withOwn    = "own"        // there is a table of own bytes
+	unanswered = "unanswered" // for tests: as if the thread that answers got no CPU
+)
+
 // The descriptors that the process is started with.
 const (
 	fdRequests = 3 + iota
@@ -27,15 +34,16 @@ const (
 
 func init() {
 	if len(os.Args) > 0 && os.Args[0] == processName {
-		serve(len(os.Args) > 1)
+		serve(slices.Contains(os.Args, withOwn), slices.Contains(os.Args, unanswered))
 	}
 }
 
 // process is what the two threads share. After its start nothing is allocated,
 // and no thread ever waits for Go's runtime.
 type process struct {
-	pages faultPages
-	own   bool // there is a table of own bytes
+	pages     faultPages
+	deadlines [2]int32 // they take turns as the pages do
+	own       bool     // there is a table of own bytes
 
 	request request
 	socket  int
@@ -62,23 +70,26 @@ const (
 	answering
 )
 
-func serve(own bool) {
+func serve(own, silent bool) {
 	debug.SetGCPercent(-1)
 	runtime.GOMAXPROCS(4) // each thread keeps one
 	p := &process{own: own}
 	p.settle()
 	errno := p.pages.open()
-	var timer int32
-	if errno == 0 {
-		timer, errno = newDeadline()
+	for i := range p.deadlines {
+		if errno == 0 {
+			p.deadlines[i], errno = newDeadline()
+		}
 	}
 	p.reply(result{errno: uint32(errno)})
 	if errno != 0 {
 		os.Exit(0)
 	}
-	go p.answer()
+	if !silent {
+		go p.answer()
+	}
 	for p.receive() {
-		r := p.write(timer)
+		r := p.write()
 		unix.RawSyscall(unix.SYS_CLOSE, uintptr(p.socket), 0, 0)
 		p.reply(r)
 	}
@@ -111,7 +122,7 @@ func (p *process) reply(r result) {
 }
 
 // write looks first without troubling the socket.
-func (p *process) write(timer int32) result {
+func (p *process) write() result {
 	before := p.ask(writing, false)
 	if before != reach.Ready {
 		return result{errno: uint32(unix.EFAULT), standing: uint32(before)}
@@ -136,11 +147,11 @@ func (p *process) write(timer int32) result {
 	p.standing.Store(uint32(reach.Ready))
 	p.answered = false
 	p.writer.Store(int32(unix.Gettid()))
-	setDeadline(timer, Patience)
+	setDeadline(p.deadline(), Patience)
 	start := time.Now()
 	_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(p.socket), uintptr(unsafe.Pointer(&p.header)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 	held := time.Since(start)
-	setDeadline(timer, 0)
+	setDeadline(p.deadline(), 0) // it may never have come to a fault
 	p.writer.Store(0)
 	if errno != 0 && p.own && r.stream != 0 {
 		p.claim(0)
@@ -167,9 +178,11 @@ func (p *process) answer() {
 			p.claim(uint32(p.request.data))
 		}
 		p.standing.Store(uint32(now))
+		deadline := p.deadline()
 		if now != reach.Ready || p.pages.bring() != 0 {
 			p.pages.deny()
 		}
+		setDeadline(deadline, 0) // nobody waits for this process any more
 	}
 }
 
@@ -184,6 +197,8 @@ func (p *process) settle() {
 	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &all, nil) // fails for no set of signals
 	hurry()
 }
+
+func (p *process) deadline() int32 { return p.deadlines[p.pages.turns%len(p.deadlines)] }
 
 // ask runs the program; one that does not run stands for a socket that cannot be
 // written to.

@@ -16,8 +16,12 @@ import (
 	"github.com/viaduct-project/viaduct/bpf/reach"
 )
 
-// ErrLate: the write took longer than [Patience]. As a rule nothing was written,
-// but that is not known for sure.
+// answerPatience is how long this process waits for the other one, which may have
+// been stopped while it had no socket locked.
+const answerPatience = 250 * time.Millisecond
+
+// ErrLate: the write took longer than [Patience], and the process was killed. As a
+// rule nothing was written, but that is not known for sure.
 var ErrLate = errors.New("the socket could not be had in time")
 
 // Write is one write to a socket.
@@ -40,6 +44,7 @@ type Writer struct {
 	process  *exec.Cmd
 	requests int // a socket to the process
 	started  uint64
+	more     []string // arguments, of tests
 }
 
 // New starts the process. standing is the descriptor of reach's program that says
@@ -78,10 +83,10 @@ func (w *Writer) start() error {
 	theirs := os.NewFile(uintptr(pair[1]), "requests")
 	defer theirs.Close()
 	w.process = exec.Command("/proc/self/exe")
-	w.process.Args = []string{processName}
+	w.process.Args = append([]string{processName}, w.more...)
 	w.process.ExtraFiles = []*os.File{theirs, w.standing}
 	if w.own != nil {
-		w.process.Args = append(w.process.Args, "own")
+		w.process.Args = append(w.process.Args, withOwn)
 		w.process.ExtraFiles = append(w.process.ExtraFiles, w.own)
 	}
 	w.process.Stderr = os.Stderr
@@ -92,6 +97,10 @@ func (w *Writer) start() error {
 	w.requests = pair[0]
 	w.started++
 	ready, err := w.receive()
+	if err == nil {
+		patience := unix.NsecToTimeval(answerPatience.Nanoseconds())
+		err = unix.SetsockoptTimeval(w.requests, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &patience)
+	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("start the process that writes keep-alives: %w", err), w.end())
 	}
