@@ -80,13 +80,14 @@ func (r *Records) Run(ctx context.Context, from Source) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for ctx.Err() == nil {
+		r.step()
 		select {
 		case <-ctx.Done():
-			from(func(core *agent.Core, _ event.Time) { core.PutAway() })
 		case <-ticker.C:
 		}
-		r.step()
 	}
+	from(func(core *agent.Core, _ event.Time) { core.PutAway() })
+	r.step()
 	return r.out.Close()
 }
 
