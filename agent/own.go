@@ -4,6 +4,7 @@ package agent
 
 import (
 	"github.com/viaduct-project/viaduct/agent/assist"
+	"github.com/viaduct-project/viaduct/agent/history"
 	"github.com/viaduct-project/viaduct/agent/keepalive"
 	"github.com/viaduct-project/viaduct/agent/metrics"
 	"github.com/viaduct-project/viaduct/agent/rule"
@@ -19,6 +20,7 @@ func (c *Core) ownPing(conn *connection, d event.Direction, t event.Time) {
 	if d != event.Out {
 		return
 	}
+	c.mark(conn, t, history.What{Kind: history.Injected, Dir: d})
 	if conn.streams[index(d)].framer.InMessage() {
 		c.counters.Misplaced++
 	}
@@ -32,6 +34,7 @@ func (c *Core) ownPong(conn *connection, d event.Direction, t event.Time) bool {
 	if d != event.In || !conn.awaitsPong(t) {
 		return false
 	}
+	c.mark(conn, t, history.What{Kind: history.Pong, Dir: d})
 	c.peerOf(conn).Keepalives[metrics.Viaduct][keepalive.Pong][d]++
 	if conn.upkeep.Copes(t) && conn.owner().Name != "" {
 		c.program(conn, true).Copes = true
@@ -88,6 +91,7 @@ func (c *Core) ownDatagram(e *event.Event) {
 	conn.add(e.Direction, max(e.Length, len(e.Payload)))
 	m := keepalive.ReadBinding(e.Payload)
 	if e.Direction == event.Out {
+		c.mark(conn, e.Time, history.What{Kind: history.Injected, Dir: e.Direction})
 		u.newest = e.Time
 		c.udp.put(conn)
 		u.Requested(m.ID, e.Time, c.rand)
@@ -100,6 +104,7 @@ func (c *Core) ownDatagram(e *event.Event) {
 	if answer == assist.Foreign {
 		return
 	}
+	c.mark(conn, e.Time, history.What{Kind: history.Bound, Dir: e.Direction})
 	u.newest = e.Time
 	c.udp.put(conn)
 	c.peerOf(conn).Keepalives[metrics.Viaduct][keepalive.StunResponse][event.In]++

@@ -49,6 +49,8 @@ func TestHistory(t *testing.T) {
 	s.Wait(5 * time.Millisecond)
 	conn.Out("\r\n")
 	s.Wait(2 * time.Second)
+	conn.Out("\r\n\r\n")
+	s.Last().Own = true
 	flow := s.UDP(here, there)
 	flow.In("\r\n\r\n")
 	flow.In("\x00\x01\x00\x00\x21\x12\xa4\x42abcdefghijkl")
@@ -62,7 +64,7 @@ func TestHistory(t *testing.T) {
 	r := c.Report(s.Now)
 	for i, want := range []string{
 		"0.02 remote request REGISTER\n1.02 remote request REGISTER again\n1.02 local response REGISTER 200\n" +
-			"31.02 remote ping\n31.025 local pong",
+			"31.02 remote ping\n31.025 local pong\n33.025 local injected",
 		"0 remote ping\n0 remote stun-request\n0 local stun-response",
 	} {
 		if got := marks(r.Connections[i].History); got != want {

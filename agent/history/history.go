@@ -26,10 +26,11 @@ const (
 	STUN      // Binding request
 	Bound     // Binding response
 	Malformed // what could not be read
+	Injected  // a keep-alive that viaduct sent
 	kinds
 )
 
-var kindNames = [kinds]string{"request", "response", "ping", "pong", "stray-crlf", "stun-request", "stun-response", "malformed"}
+var kindNames = [kinds]string{"request", "response", "ping", "pong", "stray-crlf", "stun-request", "stun-response", "malformed", "injected"}
 
 func (k Kind) String() string { return kindNames[k] }
 

@@ -62,7 +62,7 @@ type History struct {
 type Mark struct {
 	At     float64 `json:"at"`   // seconds after History.Since
 	From   string  `json:"from"` // local, remote, unknown
-	Kind   string  `json:"kind"` // request, response, ping, pong, stray-crlf, stun-request, stun-response, malformed
+	Kind   string  `json:"kind"` // request, response, ping, pong, stray-crlf, stun-request, stun-response, malformed, injected (a keep-alive that viaduct sent)
 	Method string  `json:"method,omitempty"`
 	Status int     `json:"status,omitempty"`
 	Again  bool    `json:"again,omitempty"` // a copy

@@ -55,7 +55,7 @@ function duties(line, life) {
   let from = null;
   for (const m of life.marks) {
     if (m.gap) from = null;
-    const beat = m.from === p.from && (m.kind === 'ping' || m.kind === 'stun-request') && !m.again;
+    const beat = m.from === p.from && (m.kind === 'ping' || m.kind === 'stun-request' || m.kind === 'injected') && !m.again;
     if (beat && from !== null) all.push({ from, to: m.t, kind: m.t - from > p.seconds * 1000 ? 'late' : 'kept' });
     if (beat || (from === null && m.kind === 'response' && m.status >= 200 && m.status < 300)) from = m.t;
   }
@@ -66,7 +66,7 @@ function duties(line, life) {
   return all.map((d) => ({ ...d, side: p.from, seconds: p.seconds }));
 }
 
-const what = (m) => [m.kind === 'request' || m.kind === 'response' ? '' : m.kind, m.method || '', m.status || '', m.again ? '(again)' : ''].filter(Boolean).join(' ');
+const what = (m) => [m.kind === 'injected' ? 'keep-alive, sent by viaduct' : m.kind === 'request' || m.kind === 'response' ? '' : m.kind, m.method || '', m.status || '', m.again ? '(again)' : ''].filter(Boolean).join(' ');
 
 // shape draws one mark, centred; up says where the other end is.
 function shape(m, r, up) {
@@ -78,6 +78,7 @@ function shape(m, r, up) {
     case 'request': return s('path', { class: 'solid ' + style, d: `M${-r} ${-d * 0.8}L${r} ${-d * 0.8}L0 ${d}Z` });
     case 'response': return s('circle', { class: (failed ? 'solid ' : 'hollow ') + style, r: r * 0.85 });
     case 'ping': return s('path', { class: 'solid ' + style, d: `M0 ${-r}L${r} 0L0 ${r}L${-r} 0Z` });
+    case 'injected': return s('path', { class: 'solid unknown' + (m.again ? ' again' : ''), d: `M0 ${-r}L${r} 0L0 ${r}L${-r} 0Z` });
     case 'pong': return s('path', { class: 'hollow ' + style, d: `M0 ${-r}L${r} 0L0 ${r}L${-r} 0Z` });
     case 'stun-request': return s('rect', { class: 'solid ' + style, x: -r * 0.8, y: -r * 0.8, width: r * 1.6, height: r * 1.6 });
     case 'stun-response': return s('rect', { class: 'hollow ' + style, x: -r * 0.8, y: -r * 0.8, width: r * 1.6, height: r * 1.6 });
@@ -161,7 +162,7 @@ function words(life, x, lanes, right) {
   for (const m of life.marks) {
     if (m.from !== 'local' && m.from !== 'remote') continue;
     const at = x(m.t);
-    const word = m.kind === 'ping' || m.kind === 'pong' ? '' : what(m);
+    const word = ['ping', 'pong', 'injected'].includes(m.kind) ? '' : what(m);
     if (!word || at < taken[m.from]) continue;
     all.push(s('text', { x: at - 4, y: m.from === 'local' ? lanes.local - 11 : lanes.remote + 20 }, word));
     taken[m.from] = at + word.length * 6.4 + 8;
@@ -176,7 +177,7 @@ function legend() {
   const item = (m, text) => h('li', {}, s('svg', { viewBox: '-7 -7 14 14', class: 'life', 'aria-hidden': 'true' }, shape({ from: 'local', ...m }, 5, false)), ' ' + text);
   return h('ul', { class: 'legend' },
     item({ kind: 'request' }, 'request'), item({ kind: 'response', status: 200 }, 'response'), item({ kind: 'response', status: 500 }, 'refusal'),
-    item({ kind: 'ping' }, 'keep-alive'), item({ kind: 'pong' }, 'its answer'), item({ kind: 'stun-request' }, 'STUN'),
+    item({ kind: 'ping' }, 'keep-alive'), item({ kind: 'pong' }, 'its answer'), item({ kind: 'injected' }, 'sent by viaduct'), item({ kind: 'stun-request' }, 'STUN'),
     h('li', {}, s('svg', { viewBox: '-7 -7 14 14', class: 'life', 'aria-hidden': 'true' }, s('line', { class: 'promise kept', x1: -7, x2: 7, y1: 0, y2: 0 })), ' promise kept'),
     h('li', {}, s('svg', { viewBox: '-7 -7 14 14', class: 'life', 'aria-hidden': 'true' }, s('line', { class: 'promise late', x1: -7, x2: 7, y1: 0, y2: 0 })), ' longer than promised'),
     h('li', {}, s('svg', { viewBox: '-7 -10 14 14', class: 'life', 'aria-hidden': 'true' }, s('path', { class: 'found', d: 'M-5 0L5 0L0 -8Z' })), ' finding'));
