@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gdamore/tcell/v3"
+	"github.com/gdamore/tcell/v3/color"
 )
 
 // every is how often the list is fetched.
@@ -137,10 +138,10 @@ var looks = [numStyles]tcell.Style{
 	strong: tcell.StyleDefault.Bold(true),
 	head:   tcell.StyleDefault.Reverse(true),
 	chosen: tcell.StyleDefault.Reverse(true).Bold(true),
-	bad:    tcell.StyleDefault.Foreground(tcell.ColorMaroon).Bold(true),
-	warn:   tcell.StyleDefault.Foreground(tcell.ColorOlive),
-	info:   tcell.StyleDefault.Foreground(tcell.ColorTeal),
-	good:   tcell.StyleDefault.Foreground(tcell.ColorGreen),
+	bad:    tcell.StyleDefault.Foreground(color.Maroon).Bold(true),
+	warn:   tcell.StyleDefault.Foreground(color.Olive),
+	info:   tcell.StyleDefault.Foreground(color.Teal),
+	good:   tcell.StyleDefault.Foreground(color.Green),
 }
 
 func show(screen tcell.Screen, c *canvas) {
