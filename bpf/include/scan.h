@@ -50,7 +50,9 @@ static __always_inline void join_mid_life(struct sock_state *state, struct sock 
 	state->flags |= SOCK_MID_LIFE;
 	if (tcp_state == TCP_LISTEN)
 		state->role = ROLE_LISTEN;
-	if (is_sip_port(ends->local_port) || is_sip_port(ends->remote_port))
+	/* A packet may have told already that it is TLS. */
+	if (state->verdict == VERDICT_UNDECIDED &&
+	    (is_sip_port(ends->local_port) || is_sip_port(ends->remote_port)))
 		state->verdict = VERDICT_SIP;
 }
 
