@@ -67,6 +67,7 @@ type Watch struct {
 	lag     barrier
 	plain   *plain // nil: what is inside TLS is not read
 	noPlain string // why
+	ends    ends
 
 	mu   sync.Mutex // guards core
 	core *agent.Core
@@ -159,11 +160,18 @@ func nextWait(wait time.Duration, events int) time.Duration {
 }
 
 func (w *Watch) read(wait time.Duration) (int, error) {
-	return w.probes.Read(wait, func(e *event.Event) {
-		w.scans.saw(e)
+	hand := func(e *event.Event) {
 		w.handle(e)
 		w.plain.saw(e)
+	}
+	n, err := w.probes.Read(wait, func(e *event.Event) {
+		w.scans.saw(e)
+		if !w.ends.hold(w.plain, e) {
+			hand(e)
+		}
 	})
+	w.ends.due(w.probes.Now(), wait == 0, hand)
+	return n, err
 }
 
 // handle gives an event to the core, with the container that its socket is of:

@@ -114,3 +114,9 @@ func (w *Watch) TLS() (TLS, error) {
 	t.Probes, err = p.probes.Counters()
 	return t, err
 }
+
+// bound says whether the plaintext of a socket's connection is read.
+func (p *plain) bound(socket uint64) (yes bool) {
+	p.locked(func() { yes = p.binder.Bound(socket) })
+	return yes
+}
