@@ -61,6 +61,7 @@ func TestReproducible(t *testing.T) {
 
 type connection struct {
 	Local    string
+	Peer     string // row of the policy
 	Process  *struct{ Name string }
 	Messages struct {
 		Received int `json:"requests_received"`
@@ -70,11 +71,22 @@ type connection struct {
 	}
 }
 
+// rows are matched by what a container is called.
+const rows = `
+version: 1
+peers:
+- {name: by-pod, match: {pod: "voice/proxy-*"}}
+- {name: by-name, match: {container: "viaduct-test-*"}}
+`
+
 // audit runs viaduct audit as the pod would for some seconds.
 func (p *pod) audit(t *testing.T, flags ...string) []connection {
 	t.Helper()
 	var report struct{ Connections []connection }
-	out := p.run(t, flags, "audit", "--for", "4s", "--format", "json", "--fail-on", "never")
+	if err := os.WriteFile(filepath.Join(p.dirs["policy"], "rows.yaml"), []byte(rows), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := p.run(t, flags, "audit", "--for", "4s", "--format", "json", "--fail-on", "never", "--policy", "/etc/viaduct/policy/rows.yaml")
 	if err := json.Unmarshal([]byte(out), &report); err != nil {
 		t.Fatal(err)
 	}
@@ -102,12 +114,12 @@ func TestImage(t *testing.T) {
 		return &all[i]
 	}
 	all := p.audit(t)
-	if c := find(all, "127.0.0.1:5070"); c.Process.Name != "peer" || c.Container == nil ||
+	if c := find(all, "127.0.0.1:5070"); c.Process.Name != "peer" || c.Peer != "by-pod" || c.Container == nil ||
 		c.Container.ID != id || c.Container.Name != "sip" || c.Container.Pod != "proxy-0" || c.Container.Namespace != "voice" {
-		t.Errorf("in the container: %+v, %+v", c.Process, c.Container)
+		t.Errorf("in the container: %+v, %+v, row %s", c.Process, c.Container, c.Peer)
 	}
-	if c := find(all, ours); c.Process == nil || c.Container != nil {
-		t.Errorf("on the host: %+v, %+v", c.Process, c.Container)
+	if c := find(all, ours); c.Process == nil || c.Container != nil || c.Peer != "other" {
+		t.Errorf("on the host: %+v, %+v, row %s", c.Process, c.Container, c.Peer)
 	}
 	// Without the kubelet, by the runtime's files: runtimeDirs of the chart.
 	if err := os.Remove(link); err != nil {
@@ -115,8 +127,8 @@ func TestImage(t *testing.T) {
 	}
 	storage := "/var/lib/containers/storage/overlay-containers"
 	c := find(p.audit(t, "--volume="+storage+":"+storage+":ro"), "127.0.0.1:5070")
-	if c.Container == nil || c.Container.Name != name || c.Container.Pod != "" {
-		t.Errorf("by the runtime: %+v", c.Container)
+	if c.Container == nil || c.Container.Name != name || c.Container.Pod != "" || c.Peer != "by-name" {
+		t.Errorf("by the runtime: %+v, row %s", c.Container, c.Peer)
 	}
 }
 
