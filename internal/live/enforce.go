@@ -14,10 +14,9 @@ import (
 // enforcer does what the core's policy asks for. It acts on one batch after the
 // other, beside the reading of events.
 type enforcer struct {
-	w     *Watch
-	hands *act.Hands // loaded when first needed; of the goroutine that acts
-	busy  atomic.Bool
-	done  chan struct{} // of the newest batch
+	w    *Watch
+	busy atomic.Bool
+	done chan struct{} // of the newest batch
 
 	protector protector // of the goroutine that acts
 }
@@ -76,33 +75,30 @@ func wantedOf(w rule.Wish) wanted {
 }
 
 func (e *enforcer) do(due []wanted) {
-	if e.hands == nil {
-		hands, err := act.New(e.w.probes)
-		if err != nil {
-			for i := range due {
-				e.tell(&due[i], agent.Failed, err.Error())
-			}
-			return
+	hands, err := e.w.hands.get()
+	if err != nil {
+		for i := range due {
+			e.tell(&due[i], agent.Failed, err.Error())
 		}
-		e.hands = hands
+		return
 	}
 	protect := make(map[act.Options][]*wanted)
 	for i := range due {
 		t := &due[i]
 		switch t.Action {
 		case rule.Close:
-			e.close(t)
+			e.close(hands, t)
 		case rule.Protect:
 			protect[t.options] = append(protect[t.options], t)
 		}
 	}
 	for options, all := range protect {
-		e.protector.protect(e.hands, options, all, e.outcome, func(*wanted) {})
+		e.protector.protect(hands, options, all, e.outcome, func(*wanted) {})
 	}
 }
 
-func (e *enforcer) close(t *wanted) {
-	out := e.hands.Close(t.Target, t.Hard, func() error {
+func (e *enforcer) close(hands *act.Hands, t *wanted) {
+	out := hands.Close(t.Target, t.Hard, func() error {
 		if err := e.w.lag.wait(); err != nil {
 			return err
 		}
@@ -148,14 +144,10 @@ func (e *enforcer) tellNew() {
 	}
 }
 
-// release waits for what is being done, tells of it, and lets go of the hands.
+// release waits for what is being done, and tells of it.
 func (e *enforcer) release() {
 	if e.done != nil {
 		<-e.done
 	}
 	e.tellNew()
-	if e.hands != nil {
-		e.hands.Release()
-		e.hands = nil
-	}
 }

@@ -5,6 +5,7 @@ package live
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/pion/stun/v2"
@@ -20,8 +21,8 @@ const (
 	// long one that only came up is not noticed.
 	beatEvery  = 20 * time.Millisecond
 	beatAtMost = 200 * time.Millisecond
-	// handsAgain is when hands that could not be had are tried again.
-	handsAgain = time.Minute
+	// probing is how many batches of sockets may wait for their options to be set.
+	probing = 8
 )
 
 // hands are what the keeper needs of [act.Hands].
@@ -29,29 +30,31 @@ type hands interface {
 	socketOptions
 	Ping(t act.Target, at uint32, still func() error) act.Outcome
 	Binding(t act.Target, packet []byte, swallow bool) act.Outcome
-	Release()
 }
 
-// keeper sends the keep-alives that the core asks for. It has a goroutine and
-// hands of its own, so that none waits for a connection that is being closed.
+// keeper sends the keep-alives that the core asks for. Those that go into a
+// stream or a flow wait for nothing else; the options of sockets are set beside
+// that, as they may wait for a connection that is being closed.
 type keeper struct {
 	with func(func(*agent.Core)) // the core, for as long as the function runs
 	now  func() event.Time
 	load func() (hands, error)
 
-	hands     hands // loaded when first needed
-	refused   error // they could not be
-	tried     time.Time
-	protector protector
+	probes    chan []wanted // to have their options set
+	protector protector     // of the goroutine that does
 }
 
 // run sends until ctx is done.
 func (k *keeper) run(ctx context.Context) {
-	defer func() {
-		if k.hands != nil {
-			k.hands.Release()
+	k.probes = make(chan []wanted, probing)
+	var setting sync.WaitGroup
+	setting.Go(func() {
+		for all := range k.probes {
+			k.set(all)
 		}
-	}()
+	})
+	defer setting.Wait()
+	defer close(k.probes)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -91,44 +94,55 @@ func (k *keeper) due() (all []wanted, wait time.Duration) {
 }
 
 func (k *keeper) send(due []wanted) {
-	if err := k.ready(); err != nil {
+	hands, err := k.load()
+	if err != nil {
 		for i := range due {
 			k.tell(&due[i], agent.Failed, err.Error())
 		}
 		return
 	}
-	probes := make(map[act.Options][]*wanted)
+	var probes []wanted
 	for i := range due {
 		t := &due[i]
 		switch t.Action {
 		case rule.KeepaliveCRLF:
-			k.outcome(t, k.hands.Ping(t.Target, t.Seq, func() error { return k.still(t) }), "")
+			k.outcome(t, hands.Ping(t.Target, t.Seq, func() error { return k.still(t) }), "")
 		case rule.KeepaliveSTUN:
-			k.bind(t)
+			k.bind(hands, t)
 		case rule.KeepaliveTCP:
-			probes[t.options] = append(probes[t.options], t)
+			probes = append(probes, *t)
 		}
 	}
-	for options, all := range probes {
-		k.protector.protect(k.hands, options, all, k.outcome, k.stands)
+	if len(probes) == 0 {
+		return
+	}
+	select {
+	case k.probes <- probes:
+	default:
+		for i := range probes {
+			k.tell(&probes[i], agent.Skipped, "the options of too many other sockets are to be set first")
+		}
 	}
 }
 
-// ready loads the hands.
-func (k *keeper) ready() error {
-	if k.hands != nil {
-		return nil
+// set sets the options of sockets, those that are alike at once.
+func (k *keeper) set(all []wanted) {
+	hands, err := k.load()
+	alike := make(map[act.Options][]*wanted)
+	for i := range all {
+		if t := &all[i]; err != nil {
+			k.tell(t, agent.Failed, err.Error())
+		} else {
+			alike[t.options] = append(alike[t.options], t)
+		}
 	}
-	if k.refused != nil && time.Since(k.tried) < handsAgain {
-		return k.refused
+	for options, some := range alike {
+		k.protector.protect(hands, options, some, k.outcome, k.stands)
 	}
-	k.tried = time.Now()
-	k.hands, k.refused = k.load()
-	return k.refused
 }
 
 // bind sends a Binding request: RFC 5626 section 8 asks for no attribute.
-func (k *keeper) bind(t *wanted) {
+func (k *keeper) bind(h hands, t *wanted) {
 	if err := k.still(t); err != nil {
 		k.tell(t, agent.Skipped, err.Error())
 		return
@@ -138,7 +152,7 @@ func (k *keeper) bind(t *wanted) {
 		k.tell(t, agent.Failed, fmt.Sprintf("build a Binding request: %v", err))
 		return
 	}
-	k.outcome(t, k.hands.Binding(t.Target, m.Raw, t.Swallow), "")
+	k.outcome(t, h.Binding(t.Target, m.Raw, t.Swallow), "")
 }
 
 // still asks the core once more, at the moment of acting. What the program has

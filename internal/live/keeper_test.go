@@ -155,7 +155,6 @@ func (f *field) Binding(t act.Target, packet []byte, swallow bool) act.Outcome {
 
 func (f *field) Protect(all []act.Target, _ act.Options) []act.Outcome { return f.each(all) }
 func (f *field) Check(all []act.Target, _ act.Options) []act.Outcome   { return f.each(all) }
-func (f *field) Release()                                              {}
 
 func (f *field) each(all []act.Target) []act.Outcome {
 	out := make([]act.Outcome, len(all))

@@ -21,7 +21,6 @@ import (
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/agent/saved"
 	"github.com/viaduct-project/viaduct/bpf"
-	"github.com/viaduct-project/viaduct/internal/act"
 	"github.com/viaduct-project/viaduct/internal/container"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
@@ -62,6 +61,7 @@ type Watch struct {
 	scanned atomic.Bool
 	acts    enforcer
 	keeps   keeper
+	hands   lent
 	keeping sync.WaitGroup
 	acted   func(report.Action)
 	lag     barrier
@@ -90,7 +90,8 @@ func Start(o Options) (*Watch, error) {
 		w.core.Restore(o.Restore, o.Core.Started)
 	}
 	w.acts.w = w
-	w.keeps = keeper{with: w.withCore, now: probes.Now, load: func() (hands, error) { return handsOn(probes) }}
+	w.keeps = keeper{with: w.withCore, now: probes.Now, load: w.lend}
+	w.hands.probes = probes
 	w.scans = newScanner(w)
 	if o.NoTLS {
 		w.noPlain = "switched off"
@@ -100,9 +101,9 @@ func Start(o Options) (*Watch, error) {
 	return w, nil
 }
 
-// handsOn loads hands whose doings probes know.
-func handsOn(probes *bpf.Probes) (hands, error) {
-	h, err := act.New(probes)
+// lend returns the hands for the keeper.
+func (w *Watch) lend() (hands, error) {
+	h, err := w.hands.get()
 	if err != nil {
 		return nil, err // and no hands that are nil
 	}
@@ -278,6 +279,7 @@ func (w *Watch) Totals() Totals {
 func (w *Watch) Close() error {
 	w.scans.wait()
 	w.acts.release()
+	w.hands.release()
 	if err := w.plain.close(); err != nil {
 		return fmt.Errorf("detach from TLS libraries: %w", err)
 	}
