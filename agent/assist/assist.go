@@ -36,8 +36,8 @@ const (
 	renewal = 5 * time.Second
 	// forgotten is when an action whose outcome was never told is given up.
 	forgotten = time.Minute
-	// first and longest wait before something that could not be done is tried
-	// again.
+	// first (or a tenth of the interval) and longest wait before something that
+	// could not be done is tried again.
 	againFirst, againLongest = time.Second, 30 * time.Second
 	// recheck is how often it is looked whether a program has undone what was
 	// set on its socket.
@@ -333,7 +333,7 @@ func (f *Flow) Done(t event.Time, r *rand.Rand) (gap time.Duration) {
 // Busy notes that what was asked for could not be done at that moment.
 func (f *Flow) Busy(now event.Time) {
 	f.asked = 0
-	f.until = now.Add(min(againFirst<<min(f.tries, 5), againLongest))
+	f.until = now.Add(min(min(againFirst, f.Terms.Interval/10)<<min(f.tries, 5), againLongest))
 	f.tries = min(f.tries+1, 5)
 }
 
