@@ -40,6 +40,10 @@ type Config struct {
 	// source of the kind of rand.ChaCha8. nil: the same numbers in every run.
 	Random rand.Source
 
+	// Opaque, if set, says why the plaintext of a process's TLS connections is not
+	// seen, "" if that is not known. It must not wait, nor call the core.
+	Opaque func(pid uint32) string
+
 	// Heard, if set, is shown each SIP message that could be read, in the order of
 	// their bytes. It must not wait, nor call the core.
 	Heard func(Heard)

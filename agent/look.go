@@ -102,7 +102,7 @@ func (c *Core) Lines(now event.Time, ids []uint64) []report.Connection {
 	lines := make([]report.Connection, 0, len(ids))
 	for _, id := range ids {
 		if conn := c.met.get(id); conn != nil {
-			lines = append(lines, conn.report(now))
+			lines = append(lines, c.report(conn, now))
 		}
 	}
 	return lines

@@ -22,7 +22,7 @@ func (c *Core) Retired(now event.Time, since uint64, n int, yield func(id uint64
 		// Number k stands at k-1 until the ring is full, then where it overwrote.
 		conn := r.records[since%uint64(r.limit)]
 		since++
-		yield(conn.ID, conn.report(now))
+		yield(conn.ID, c.report(conn, now))
 	}
 	return since, missed
 }

@@ -37,7 +37,7 @@ func (c *Core) Report(now event.Time) *report.Report {
 	}
 	of := c.findings(r)
 	for _, conn := range all {
-		line := conn.report(now)
+		line := c.report(conn, now)
 		line.Findings = append(line.Findings, of[conn.ID]...)
 		if line.Class.Observed == class.Persistent.String() {
 			r.Summary.Persistent++

@@ -5,6 +5,7 @@ package agent
 import (
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/agent/tlswire"
+	"github.com/viaduct-project/viaduct/internal/event"
 )
 
 // tlsLine says what conn's handshake showed.
@@ -32,5 +33,17 @@ func (conn *connection) tlsLine() *report.TLS {
 	line.ALPNOffered = append(line.ALPNOffered, s.Offered...)
 	line.ClientNames = append(line.ClientNames, s.ClientNames.All()...)
 	line.ServerNames = append(line.ServerNames, s.ServerNames.All()...)
+	return line
+}
+
+// report is a connection's line as of now, with what the source knows of it.
+func (c *Core) report(conn *connection, now event.Time) report.Connection {
+	line := conn.report(now)
+	if line.TLS == nil || conn.read || c.cfg.Opaque == nil {
+		return line
+	}
+	if why := c.cfg.Opaque(conn.Owner.PID); why != "" {
+		line.TLS.Opaque = report.Ref(why)
+	}
 	return line
 }

@@ -151,10 +151,10 @@ func TestTLSLine(t *testing.T) {
 		s    *script.Script
 		want string
 	}{
-		{"1.2", all, `{"version":"1.2","sni":"example.com","alpn":"sip","alpn_offered":["sip"],"resumed":false,"client_certificate":"given","client_names":["sip:example.org"],"server_names":["example.com"],"plaintext":"opaque"}`},
-		{"1.3", hidden, `{"version":"1.3","sni":"example.com","alpn":null,"alpn_offered":["sip"],"resumed":false,"client_certificate":"unknown","client_names":[],"server_names":[],"plaintext":"opaque"}`},
-		{"older than the observation", older, `{"version":null,"sni":null,"alpn":null,"alpn_offered":[],"resumed":null,"client_certificate":"unknown","client_names":[],"server_names":[],"plaintext":"opaque"}`},
-		{"its certificate was not seen", lossy, `{"version":"1.2","sni":"example.com","alpn":"sip","alpn_offered":["sip"],"resumed":null,"client_certificate":"unknown","client_names":[],"server_names":[],"plaintext":"opaque"}`},
+		{"1.2", all, `{"version":"1.2","sni":"example.com","alpn":"sip","alpn_offered":["sip"],"resumed":false,"client_certificate":"given","client_names":["sip:example.org"],"server_names":["example.com"],"plaintext":"opaque","opaque":null}`},
+		{"1.3", hidden, `{"version":"1.3","sni":"example.com","alpn":null,"alpn_offered":["sip"],"resumed":false,"client_certificate":"unknown","client_names":[],"server_names":[],"plaintext":"opaque","opaque":null}`},
+		{"older than the observation", older, `{"version":null,"sni":null,"alpn":null,"alpn_offered":[],"resumed":null,"client_certificate":"unknown","client_names":[],"server_names":[],"plaintext":"opaque","opaque":null}`},
+		{"its certificate was not seen", lossy, `{"version":"1.2","sni":"example.com","alpn":"sip","alpn_offered":["sip"],"resumed":null,"client_certificate":"unknown","client_names":[],"server_names":[],"plaintext":"opaque","opaque":null}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, r := play(t, tt.s)

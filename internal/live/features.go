@@ -13,6 +13,14 @@ func (w *Watch) features() map[string]string {
 	return map[string]string{"tls": "available"}
 }
 
+// whyOpaque says why what is inside a process's TLS connections is not read.
+func (w *Watch) whyOpaque(pid uint32) string {
+	if w.plain == nil {
+		return w.noPlain
+	}
+	return w.plain.follower.Why(pid)
+}
+
 // CaptureFeatures says what a capture file shows.
 func CaptureFeatures() map[string]string {
 	return map[string]string{"tls": "unavailable: a capture file has no keys" + onlyWire}

@@ -85,7 +85,9 @@ func Start(o Options) (*Watch, error) {
 	o.Core.Source = "live"
 	o.Core.Started = probes.Now()
 	o.Core.Random = rand.NewChaCha8(seed())
-	w := &Watch{probes: probes, core: agent.New(o.Core), acted: o.Acted, containers: container.New(probes.Cgroup())}
+	w := &Watch{probes: probes, acted: o.Acted, containers: container.New(probes.Cgroup())}
+	o.Core.Opaque = w.whyOpaque
+	w.core = agent.New(o.Core)
 	if o.Restore != nil {
 		w.core.Restore(o.Restore, o.Core.Started)
 	}
