@@ -5,7 +5,7 @@ GOFLAGS_BUILD = -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 # A static binary: it runs in any container and any distribution.
 export CGO_ENABLED ?= 0
 
-.PHONY: help build demo test check setup generate check-generated lint test-go test-bench-module test-deploy fuzz fuzz-long churn screenshots test-kernels interop bench bench-sipparse image deb manifests test-deploy install clean FORCE
+.PHONY: help build demo test check setup generate check-generated lint test-go test-bench-module test-deploy fuzz fuzz-long churn injections screenshots test-kernels interop bench bench-sipparse image deb manifests test-deploy install clean FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -66,6 +66,9 @@ screenshots: build ## the pictures in docs/images, of the page, the report and t
 CHURN ?= 10m
 churn: ## 2,000 connections for ten minutes (CHURN=3m for less) under a policy that closes them (root, 8192 open files)
 	go test -count=1 -tags churn -run 'TestChurn$$' -v -timeout 30m ./internal/livetest -churn $(CHURN)
+
+injections: ## a million keep-alives into streams that are being written to (root)
+	go test -count=1 -run 'TestNeverMidMessage$$' -v -timeout 30m ./internal/act -injections 1000000
 
 test-kernels: ## boot other kernels under qemu, load everything, play calls
 	scripts/kernels.sh
