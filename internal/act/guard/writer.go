@@ -16,9 +16,12 @@ import (
 	"github.com/viaduct-project/viaduct/bpf/reach"
 )
 
-// answerPatience is how long this process waits for the other one, which may have
+// startPatience and answerPatience are how long this process waits for the other one, which may have
 // been stopped while it had no socket locked.
-const answerPatience = 250 * time.Millisecond
+const (
+	startPatience  = 5 * time.Second
+	answerPatience = 250 * time.Millisecond
+)
 
 // ErrLate: the write took longer than [Patience], and the process was killed. As a
 // rule nothing was written, but that is not known for sure.
@@ -81,7 +84,6 @@ func (w *Writer) start() error {
 		return fmt.Errorf("make a pair of sockets: %w", err)
 	}
 	theirs := os.NewFile(uintptr(pair[1]), "requests")
-	defer theirs.Close()
 	w.process = exec.Command("/proc/self/exe")
 	w.process.Args = append([]string{processName}, w.more...)
 	w.process.ExtraFiles = []*os.File{theirs, w.standing}
@@ -90,16 +92,21 @@ func (w *Writer) start() error {
 		w.process.ExtraFiles = append(w.process.ExtraFiles, w.own)
 	}
 	w.process.Stderr = os.Stderr
-	if err := w.process.Start(); err != nil {
+	err = w.process.Start()
+	theirs.Close() // so that its end is heard of
+	if err != nil {
 		w.process = nil
 		return errors.Join(fmt.Errorf("start the process that writes keep-alives: %w", err), unix.Close(pair[0]))
 	}
 	w.requests = pair[0]
 	w.started++
-	ready, err := w.receive()
+	err = w.wait(startPatience)
+	var ready result
 	if err == nil {
-		patience := unix.NsecToTimeval(answerPatience.Nanoseconds())
-		err = unix.SetsockoptTimeval(w.requests, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &patience)
+		ready, err = w.receive()
+	}
+	if err == nil {
+		err = w.wait(answerPatience)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("start the process that writes keep-alives: %w", err), w.end())
@@ -110,14 +117,20 @@ func (w *Writer) start() error {
 	return nil
 }
 
-// end makes the process end, if it has not yet, and waits for that.
+// wait sets how long receive waits.
+func (w *Writer) wait(d time.Duration) error {
+	timeout := unix.NsecToTimeval(d.Nanoseconds())
+	return unix.SetsockoptTimeval(w.requests, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout)
+}
+
+// end makes the process end, if it has not yet. Nobody waits for that.
 func (w *Writer) end() error {
 	if w.process == nil {
 		return nil
 	}
 	err := unix.Close(w.requests)
 	w.process.Process.Kill()
-	w.process.Wait() // says that it was killed
+	go w.process.Wait() // says that it was killed
 	w.process, w.requests = nil, -1
 	return err
 }
