@@ -12,6 +12,7 @@ packages="
 	libssl-dev
 	iproute2 procps
 	sip-tester kamailio kamailio-outbound-modules kamailio-tls-modules
+	baresip-core nftables
 	qemu-system-x86 qemu-system-arm dpkg-dev
 	libsofia-sip-ua-dev libosip2-dev libre-dev pkg-config
 	prometheus

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nattest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/viaduct-project/viaduct/agent"
+	"github.com/viaduct-project/viaduct/agent/report"
+	"github.com/viaduct-project/viaduct/internal/live"
+	"github.com/viaduct-project/viaduct/internal/policyfile"
+)
+
+// asked is what the server asks for in keep, in seconds.
+const asked = 3
+
+// cases are telephones, each called once without viaduct's help and once with.
+var cases = []struct {
+	name      string
+	phone     func(*world)
+	keepalive string // the row's, of the policy
+	server    bool   // it is the server's side that is helped
+	action    string
+	agreed    bool
+}{
+	{"SIPp over TCP, keep agreed", func(w *world) { w.sipp("tcp") }, "{inject: agreed}", false, "keepalive-crlf", true},
+	{"SIPp over UDP, keep agreed", func(w *world) { w.sipp("udp") }, "{inject: agreed, swallow_stun_answers: true}", false, "keepalive-stun", true},
+	{"baresip over TCP", func(w *world) { w.baresip("tcp") }, "{inject: always, interval: 3s}", false, "keepalive-tcp", false},
+	{"baresip over TCP, CRLF", func(w *world) { w.baresip("tcp") }, "{inject: always, interval: 3s, method: crlf}", false, "keepalive-crlf", false},
+	{"baresip over TLS", func(w *world) { w.baresip("tls") }, "{inject: always, interval: 3s}", false, "keepalive-tcp", false},
+	{"baresip over TCP, Kamailio helped", func(w *world) { w.baresip("tcp") }, "{inject: always, interval: 3s}", true, "keepalive-tcp", false},
+}
+
+// TestCallArrives: without viaduct the NAT has forgotten the telephone by the
+// time of the call, which fails; with it the call arrives. A watch that may do
+// nothing shows that it is not the watching that helps.
+func TestCallArrives(t *testing.T) {
+	type trial struct {
+		*world
+		helped bool
+		number int
+	}
+	var trials []*trial
+	var rows strings.Builder
+	for i, c := range cases {
+		for j, enforce := range []string{"observe", "enforce"} {
+			w := newWorld(t, 2*i+j)
+			remote := w.server
+			if c.server {
+				remote = w.outside
+			}
+			fmt.Fprintf(&rows, "- {name: %q, match: {cidrs: [%s/32]}, enforce: %s, keepalive: %s}\n", fmt.Sprintf("case-%d-%s", i, enforce), remote, enforce, c.keepalive)
+			trials = append(trials, &trial{w, enforce == "enforce", i})
+		}
+	}
+	watch := newWatch(t, "version: 1\npeers:\n"+rows.String())
+	for _, x := range trials {
+		x.kamailio(asked)
+		cases[x.number].phone(x.world)
+	}
+	for _, x := range trials {
+		x.registered(watch, cases[x.number].agreed)
+	}
+	results := make(chan string)
+	for _, x := range trials {
+		go func() {
+			time.Sleep(time.Until(x.ready.Add(silence)))
+			if x.called() != x.helped {
+				results <- fmt.Sprintf("%s, viaduct helps %v: the call arrived %v", cases[x.number].name, x.helped, !x.helped)
+				return
+			}
+			results <- ""
+		}()
+	}
+	for range trials {
+		if wrong := <-results; wrong != "" {
+			t.Error(wrong)
+		}
+	}
+	r := watch.Report()
+	for _, x := range trials {
+		side := x.phone
+		if cases[x.number].server {
+			side = x.server
+		}
+		x.judge(r, side, cases[x.number].action, x.helped)
+	}
+}
+
+// newWatch watches under a policy until the test ends.
+func newWatch(t *testing.T, text string) *live.Watch {
+	t.Helper()
+	p, err := policyfile.Parse("policy.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	watch, err := live.Start(live.Options{Core: agent.Config{Policy: p}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- watch.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("run: %v", err)
+		}
+		if err := watch.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return watch
+}
+
+// connection is the telephone's own, nil if it is not there.
+func (w *world) connection(r *report.Report) *report.Connection {
+	for i := range r.Connections {
+		c := &r.Connections[i]
+		if a, err := netip.ParseAddrPort(c.Local); err == nil && a.Addr() == w.phone {
+			return c
+		}
+	}
+	return nil
+}
+
+// registered waits until the telephone's REGISTER was answered.
+func (w *world) registered(watch *live.Watch, agreed bool) {
+	w.Helper()
+	w.until(func() string {
+		c := w.connection(watch.Report())
+		switch {
+		case c == nil:
+			return "the telephone has no connection"
+		case agreed && (c.Negotiated.Keep == nil || c.Negotiated.Keep.Agreed == nil || !*c.Negotiated.Keep.Agreed):
+			return "the server did not agree to keep"
+		case c.Messages.ResponsesReceived == 0 && c.Transport != "tls":
+			return "REGISTER was not answered"
+		}
+		return ""
+	})
+	w.ready = time.Now()
+}
+
+// judge compares what the report says of the telephone's connection, seen from
+// the side that is helped, with what was done.
+func (w *world) judge(r *report.Report, side netip.Addr, action string, helped bool) {
+	w.Helper()
+	done := 0
+	for i := range r.Actions {
+		a := &r.Actions[i]
+		local, remote := netip.MustParseAddrPort(a.Local).Addr(), netip.MustParseAddrPort(a.Remote).Addr()
+		if local != side || remote != w.server && remote != w.outside || local == remote {
+			continue
+		}
+		if a.Outcome == "done" {
+			done += int(a.Count)
+		}
+		if !helped || a.Action != action || a.Mode != "enforce" || a.Outcome == "failed" {
+			w.Errorf("unexpected action: %+v", a)
+		}
+	}
+	if (done > 0) != helped {
+		w.Errorf("viaduct helps %v, and has done %d actions", helped, done)
+	}
+	if w.Failed() {
+		said, _ := json.MarshalIndent(w.connection(r), "", " ")
+		w.Logf("%s", said)
+	}
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nattest
+
+import (
+	"fmt"
+)
+
+// sipp is a telephone that offers keep in its REGISTER and then never sends a
+// keep-alive: it knows none. It rings when it is called.
+func (w *world) sipp(transport string) {
+	w.Helper()
+	dir := w.files(map[string]string{"register.xml": registers, "ring.xml": rings})
+	w.start("phone", dir, "sipp", "-t", transport[:1]+"1", "-i", w.phone.String(), "-p", "5070", "-nostdin",
+		"-sf", "register.xml", "-oocsf", "ring.xml", "-m", "1", "-trace_err", "-error_file", "errors.log",
+		fmt.Sprintf("%s:5060", w.server))
+}
+
+const registers = `<?xml version="1.0" encoding="ISO-8859-1" ?>
+<scenario name="registers">
+<send retrans="500"><![CDATA[
+
+REGISTER sip:[remote_ip] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];rport;keep;branch=[branch]
+From: <sip:alice@[remote_ip]>;tag=[pid]
+To: <sip:alice@[remote_ip]>
+Call-ID: [call_id]
+CSeq: 1 REGISTER
+Contact: <sip:alice@[local_ip]:[local_port];transport=[transport]>
+Expires: 600
+Max-Forwards: 70
+Content-Length: 0
+
+]]></send>
+<recv response="200"/>
+<pause milliseconds="120000"/>
+</scenario>
+`
+
+const rings = `<?xml version="1.0" encoding="ISO-8859-1" ?>
+<scenario name="rings">
+<recv request="INVITE"/>
+<send><![CDATA[
+
+SIP/2.0 180 Ringing
+[last_Via:]
+[last_From:]
+[last_To:];tag=[pid]
+[last_Call-ID:]
+[last_CSeq:]
+Contact: <sip:alice@[local_ip]:[local_port];transport=[transport]>
+Content-Length: 0
+
+]]></send>
+</scenario>
+`
+
+// baresip is a telephone that asks for nothing, and rings when it is called.
+func (w *world) baresip(transport string) {
+	w.Helper()
+	dir := w.files(map[string]string{
+		"config": fmt.Sprintf(`sip_listen %s:5070
+module_path /usr/lib/baresip/modules
+module stdio.so
+module g711.so
+module ausine.so
+module aufile.so
+module_tmp uuid.so
+module_tmp account.so
+module_app menu.so
+audio_source ausine,440
+audio_player aufile,/dev/null
+audio_alert aufile,/dev/null
+`, w.phone),
+		"accounts": fmt.Sprintf("<sip:alice@%s;transport=%s>;regint=600;audio_codecs=pcmu\n", w.server, transport),
+	})
+	w.start("phone", dir, "baresip", "-f", dir, "-v")
+}
+
+// called says whether the telephone rings when SIPp, at the server, calls it.
+func (w *world) called() bool {
+	w.Helper()
+	dir := w.files(map[string]string{"call.xml": calls})
+	caller := w.start("server", dir, "sipp", "-t", "u1", "-i", w.server.String(), "-p", "5062", "-nostdin",
+		"-sf", "call.xml", "-m", "1", "-timeout", "20", "-timeout_error", fmt.Sprintf("%s:5060", w.server))
+	<-caller.Done
+	return caller.Err == nil
+}
+
+const calls = `<?xml version="1.0" encoding="ISO-8859-1" ?>
+<scenario name="calls">
+<send retrans="500"><![CDATA[
+
+INVITE sip:alice@[remote_ip] SIP/2.0
+Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
+From: <sip:bob@[remote_ip]>;tag=[pid]
+To: <sip:alice@[remote_ip]>
+Call-ID: [call_id]
+CSeq: 1 INVITE
+Contact: <sip:bob@[local_ip]:[local_port]>
+Max-Forwards: 70
+Content-Type: application/sdp
+Content-Length: [len]
+
+v=0
+o=bob 1 1 IN IP4 [local_ip]
+s=-
+c=IN IP4 [local_ip]
+t=0 0
+m=audio 6000 RTP/AVP 0
+a=rtpmap:0 PCMU/8000
+
+]]></send>
+<recv response="100" optional="true"/>
+<recv response="180"/>
+</scenario>
+`
