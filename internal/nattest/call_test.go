@@ -29,7 +29,8 @@ var cases = []struct {
 	action    string
 	agreed    bool
 }{
-	{"SIPp over TCP, keep agreed", func(w *world) { w.sipp("tcp") }, "{inject: agreed}", false, "keepalive-crlf", true},
+	// The scenario offers keep, but SIPp does not know pongs, and now and then takes one for the beginning of the next message.
+	{"SIPp over TCP, keep agreed", func(w *world) { w.sipp("tcp") }, "{inject: agreed, method: tcp}", false, "keepalive-tcp", true},
 	{"SIPp over UDP, keep agreed", func(w *world) { w.sipp("udp") }, "{inject: agreed, swallow_stun_answers: true}", false, "keepalive-stun", true},
 	{"baresip over TCP", func(w *world) { w.baresip("tcp") }, "{inject: always, interval: 3s}", false, "keepalive-tcp", false},
 	{"baresip over TCP, CRLF", func(w *world) { w.baresip("tcp") }, "{inject: always, interval: 3s, method: crlf}", false, "keepalive-crlf", false},
@@ -123,7 +124,9 @@ func newWatch(t *testing.T, text string) *live.Watch {
 func (w *world) connection(r *report.Report) *report.Connection {
 	for i := range r.Connections {
 		c := &r.Connections[i]
-		if a, err := netip.ParseAddrPort(c.Local); err == nil && a.Addr() == w.phone {
+		local, err := netip.ParseAddrPort(c.Local)
+		remote, err2 := netip.ParseAddrPort(c.Remote)
+		if err == nil && err2 == nil && local.Addr() == w.phone && remote.Addr() == w.server {
 			return c
 		}
 	}
@@ -139,7 +142,8 @@ func (w *world) registered(watch *live.Watch, agreed bool) {
 		case c == nil:
 			return "the telephone has no connection"
 		case agreed && (c.Negotiated.Keep == nil || c.Negotiated.Keep.Agreed == nil || !*c.Negotiated.Keep.Agreed):
-			return "the server did not agree to keep"
+			said, _ := json.Marshal(c)
+			return "the server did not agree to keep: " + string(said)
 		case c.Messages.ResponsesReceived == 0 && c.Transport != "tls":
 			return "REGISTER was not answered"
 		}
