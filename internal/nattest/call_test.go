@@ -23,19 +23,19 @@ const asked = 3
 // cases are telephones, each called once without viaduct's help and once with.
 var cases = []struct {
 	name      string
-	phone     func(*world)
+	phone     func(*phone)
 	keepalive string // the row's, of the policy
 	server    bool   // it is the server's side that is helped
 	action    string
 	agreed    bool
 }{
 	// The scenario offers keep, but SIPp does not know pongs, and now and then takes one for the beginning of the next message.
-	{"SIPp over TCP, keep agreed", func(w *world) { w.sipp("tcp") }, "{inject: agreed, method: tcp}", false, "keepalive-tcp", true},
-	{"SIPp over UDP, keep agreed", func(w *world) { w.sipp("udp") }, "{inject: agreed, swallow_stun_answers: true}", false, "keepalive-stun", true},
-	{"baresip over TCP", func(w *world) { w.baresip("tcp") }, "{inject: always, interval: 3s}", false, "keepalive-tcp", false},
-	{"baresip over TCP, CRLF", func(w *world) { w.baresip("tcp") }, "{inject: always, interval: 3s, method: crlf}", false, "keepalive-crlf", false},
-	{"baresip over TLS", func(w *world) { w.baresip("tls") }, "{inject: always, interval: 3s}", false, "keepalive-tcp", false},
-	{"baresip over TCP, Kamailio helped", func(w *world) { w.baresip("tcp") }, "{inject: always, interval: 3s}", true, "keepalive-tcp", false},
+	{"SIPp over TCP, keep agreed", func(p *phone) { p.sipp("tcp") }, "{inject: agreed, method: tcp}", false, "keepalive-tcp", true},
+	{"SIPp over UDP, keep agreed", func(p *phone) { p.sipp("udp") }, "{inject: agreed, swallow_stun_answers: true}", false, "keepalive-stun", true},
+	{"baresip over TCP", func(p *phone) { p.baresip("tcp") }, "{inject: always, interval: 3s}", false, "keepalive-tcp", false},
+	{"baresip over TCP, CRLF", func(p *phone) { p.baresip("tcp") }, "{inject: always, interval: 3s, method: crlf}", false, "keepalive-crlf", false},
+	{"baresip over TLS", func(p *phone) { p.baresip("tls") }, "{inject: always, interval: 3s}", false, "keepalive-tcp", false},
+	{"baresip over TCP, Kamailio helped", func(p *phone) { p.baresip("tcp") }, "{inject: always, interval: 3s}", true, "keepalive-tcp", false},
 }
 
 // TestCallArrives: without viaduct the NAT has forgotten the telephone by the
@@ -43,27 +43,30 @@ var cases = []struct {
 // nothing shows that it is not the watching that helps.
 func TestCallArrives(t *testing.T) {
 	type trial struct {
-		*world
+		*phone
 		helped bool
 		number int
 	}
 	var trials []*trial
 	var rows strings.Builder
-	for i, c := range cases {
-		for j, enforce := range []string{"observe", "enforce"} {
-			w := newWorld(t, 2*i+j)
-			remote := w.server
-			if c.server {
-				remote = w.outside
+	worlds := []*world{newWorld(t, 0, len(cases)), newWorld(t, 1, len(cases))}
+	for n, w := range worlds {
+		enforce := []string{"observe", "enforce"}[n]
+		for i, p := range w.phones {
+			remote := p.server
+			if cases[i].server {
+				remote = p.outside
 			}
-			fmt.Fprintf(&rows, "- {name: %q, match: {cidrs: [%s/32]}, enforce: %s, keepalive: %s}\n", fmt.Sprintf("case-%d-%s", i, enforce), remote, enforce, c.keepalive)
-			trials = append(trials, &trial{w, enforce == "enforce", i})
+			fmt.Fprintf(&rows, "- {name: case-%d-%s, match: {cidrs: [%s/32]}, enforce: %[2]s, keepalive: %[4]s}\n", i, enforce, remote, cases[i].keepalive)
+			trials = append(trials, &trial{p, n == 1, i})
 		}
 	}
 	watch := newWatch(t, "version: 1\npeers:\n"+rows.String())
+	for _, w := range worlds {
+		w.kamailio(asked)
+	}
 	for _, x := range trials {
-		x.kamailio(asked)
-		cases[x.number].phone(x.world)
+		cases[x.number].phone(x.phone)
 	}
 	for _, x := range trials {
 		x.registered(watch, cases[x.number].agreed)
@@ -86,7 +89,7 @@ func TestCallArrives(t *testing.T) {
 	}
 	r := watch.Report()
 	for _, x := range trials {
-		side := x.phone
+		side := x.addr
 		if cases[x.number].server {
 			side = x.server
 		}
@@ -121,12 +124,12 @@ func newWatch(t *testing.T, text string) *live.Watch {
 }
 
 // connection is the telephone's own, nil if it is not there.
-func (w *world) connection(r *report.Report) *report.Connection {
+func (p *phone) connection(r *report.Report) *report.Connection {
 	for i := range r.Connections {
 		c := &r.Connections[i]
 		local, err := netip.ParseAddrPort(c.Local)
 		remote, err2 := netip.ParseAddrPort(c.Remote)
-		if err == nil && err2 == nil && local.Addr() == w.phone && remote.Addr() == w.server {
+		if err == nil && err2 == nil && local.Addr() == p.addr && remote.Addr() == p.server {
 			return c
 		}
 	}
@@ -134,10 +137,10 @@ func (w *world) connection(r *report.Report) *report.Connection {
 }
 
 // registered waits until the telephone's REGISTER was answered.
-func (w *world) registered(watch *live.Watch, agreed bool) {
-	w.Helper()
-	w.until(func() string {
-		c := w.connection(watch.Report())
+func (p *phone) registered(watch *live.Watch, agreed bool) {
+	p.Helper()
+	p.until(func() string {
+		c := p.connection(watch.Report())
 		switch {
 		case c == nil:
 			return "the telephone has no connection"
@@ -149,32 +152,32 @@ func (w *world) registered(watch *live.Watch, agreed bool) {
 		}
 		return ""
 	})
-	w.ready = time.Now()
+	p.ready = time.Now()
 }
 
 // judge compares what the report says of the telephone's connection, seen from
 // the side that is helped, with what was done.
-func (w *world) judge(r *report.Report, side netip.Addr, action string, helped bool) {
-	w.Helper()
+func (p *phone) judge(r *report.Report, side netip.Addr, action string, helped bool) {
+	p.Helper()
 	done := 0
 	for i := range r.Actions {
 		a := &r.Actions[i]
 		local, remote := netip.MustParseAddrPort(a.Local).Addr(), netip.MustParseAddrPort(a.Remote).Addr()
-		if local != side || remote != w.server && remote != w.outside || local == remote {
+		if local != side || remote != p.server && remote != p.outside || local == remote {
 			continue
 		}
 		if a.Outcome == "done" {
 			done += int(a.Count)
 		}
 		if !helped || a.Action != action || a.Mode != "enforce" || a.Outcome == "failed" {
-			w.Errorf("unexpected action: %+v", a)
+			p.Errorf("unexpected action: %+v", a)
 		}
 	}
 	if (done > 0) != helped {
-		w.Errorf("viaduct helps %v, and has done %d actions", helped, done)
+		p.Errorf("viaduct helps %v, and has done %d actions", helped, done)
 	}
-	if w.Failed() {
-		said, _ := json.MarshalIndent(w.connection(r), "", " ")
-		w.Logf("%s", said)
+	if p.Failed() {
+		said, _ := json.MarshalIndent(p.connection(r), "", " ")
+		p.Logf("%s", said)
 	}
 }

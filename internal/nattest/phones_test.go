@@ -4,16 +4,17 @@ package nattest
 
 import (
 	"fmt"
+	"strings"
 )
 
 // sipp is a telephone that offers keep in its REGISTER and then never sends a
 // keep-alive: it knows none. It rings when it is called.
-func (w *world) sipp(transport string) {
-	w.Helper()
-	dir := w.files(map[string]string{"register.xml": registers, "ring.xml": rings})
-	w.start("phone", dir, "sipp", "-t", transport[:1]+"1", "-i", w.phone.String(), "-p", "5070", "-nostdin",
+func (p *phone) sipp(transport string) {
+	p.Helper()
+	dir := p.files(map[string]string{"register.xml": strings.ReplaceAll(registers, "alice", p.user), "ring.xml": rings})
+	p.start("phone", dir, "sipp", "-t", transport[:1]+"1", "-i", p.addr.String(), "-p", "5070", "-nostdin",
 		"-sf", "register.xml", "-oocsf", "ring.xml", "-m", "1", "-trace_err", "-error_file", "errors.log",
-		fmt.Sprintf("%s:5060", w.server))
+		fmt.Sprintf("%s:5060", p.server))
 }
 
 const registers = `<?xml version="1.0" encoding="ISO-8859-1" ?>
@@ -56,9 +57,9 @@ Content-Length: 0
 `
 
 // baresip is a telephone that asks for nothing, and rings when it is called.
-func (w *world) baresip(transport string) {
-	w.Helper()
-	dir := w.files(map[string]string{
+func (p *phone) baresip(transport string) {
+	p.Helper()
+	dir := p.files(map[string]string{
 		"config": fmt.Sprintf(`sip_listen %s:5070
 module_path /usr/lib/baresip/modules
 module stdio.so
@@ -71,18 +72,18 @@ module_app menu.so
 audio_source ausine,440
 audio_player aufile,/dev/null
 audio_alert aufile,/dev/null
-`, w.phone),
-		"accounts": fmt.Sprintf("<sip:alice@%s;transport=%s>;regint=600;audio_codecs=pcmu\n", w.server, transport),
+`, p.addr),
+		"accounts": fmt.Sprintf("<sip:%s@%s;transport=%s>;regint=600;audio_codecs=pcmu\n", p.user, p.server, transport),
 	})
-	w.start("phone", dir, "baresip", "-f", dir, "-v")
+	p.start("phone", dir, "baresip", "-f", dir, "-v")
 }
 
 // called says whether the telephone rings when SIPp, at the server, calls it.
-func (w *world) called() bool {
-	w.Helper()
-	dir := w.files(map[string]string{"call.xml": calls})
-	caller := w.start("server", dir, "sipp", "-t", "u1", "-i", w.server.String(), "-p", "5062", "-nostdin",
-		"-sf", "call.xml", "-m", "1", "-timeout", "20", "-timeout_error", fmt.Sprintf("%s:5060", w.server))
+func (p *phone) called() bool {
+	p.Helper()
+	dir := p.files(map[string]string{"call.xml": strings.ReplaceAll(calls, "alice", p.user)})
+	caller := p.start("server", dir, "sipp", "-t", "u1", "-i", p.server.String(), "-p", "5062", "-nostdin",
+		"-sf", "call.xml", "-m", "1", "-timeout", "20", "-timeout_error", fmt.Sprintf("%s:5060", p.server))
 	<-caller.Done
 	return caller.Err == nil
 }

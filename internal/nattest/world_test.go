@@ -27,24 +27,30 @@ const (
 	patience = 30 * time.Second
 )
 
-// world is a telephone, a NAT and a server, each in a network namespace.
+// world is telephones, a NAT and a server, each of the three in a network
+// namespace. Each telephone has an address, one at the NAT's outside, and one of
+// the server that it registers with.
 type world struct {
 	*testing.T
-	n             int
-	phone, server netip.Addr
-	outside       netip.Addr // the NAT's own, on the server's side
-	ready         time.Time  // when the telephone had registered
+	n      int
+	phones []*phone
+}
+
+type phone struct {
+	*world
+	addr, outside, server netip.Addr
+	user                  string
+	ready                 time.Time // when it had registered
 }
 
 func (w *world) netns(part string) string { return fmt.Sprintf("viaduct-nat-%d%s", w.n, part) }
 
 // newWorld makes world n, whose addresses no other has.
-func newWorld(t *testing.T, n int) *world {
+func newWorld(t *testing.T, n, phones int) *world {
 	t.Helper()
 	testutil.RequireRoot(t)
-	host := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, byte(8*n + i)}) }
-	w := &world{T: t, n: n, phone: host(1), outside: host(5), server: host(6)}
-	inside := host(2)
+	host := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, byte(64*n + i)}) }
+	w := &world{T: t, n: n}
 	lock, err := os.OpenFile(filepath.Join(os.TempDir(), w.netns(".lock")), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		t.Fatal(err)
@@ -57,36 +63,54 @@ func newWorld(t *testing.T, n int) *world {
 		w.remove()
 		lock.Close()
 	})
-	phone, nat, server := w.netns("phone"), w.netns("nat"), w.netns("server")
-	for _, name := range []string{phone, nat, server} {
+	inside, nat, outside := w.netns("phone"), w.netns("nat"), w.netns("server")
+	for _, name := range []string{inside, nat, outside} {
 		testutil.IP(t, "", "netns", "add", name)
 	}
-	testutil.IP(t, "", "-n", phone, "link", "add", "sip0", "type", "veth", "peer", "name", "in0", "netns", nat)
-	testutil.IP(t, "", "-n", server, "link", "add", "sip0", "type", "veth", "peer", "name", "out0", "netns", nat)
-	up := func(name string, lines ...string) {
-		testutil.IP(t, "link set lo up\n"+strings.Join(lines, "\n")+"\n", "-n", name, "-batch", "-")
+	testutil.IP(t, "", "-n", inside, "link", "add", "sip0", "type", "veth", "peer", "name", "in0", "netns", nat)
+	testutil.IP(t, "", "-n", outside, "link", "add", "sip0", "type", "veth", "peer", "name", "out0", "netns", nat)
+	lines := map[string]string{
+		inside:  "link set sip0 up\n",
+		nat:     fmt.Sprintf("link set in0 up\nlink set out0 up\naddr add %s/27 dev in0\n", host(30)),
+		outside: "link set sip0 up\n",
 	}
-	up(phone, "link set sip0 up", fmt.Sprintf("addr add %s/30 dev sip0", w.phone), fmt.Sprintf("route add default via %s", inside))
-	up(nat, "link set in0 up", "link set out0 up", fmt.Sprintf("addr add %s/30 dev in0", inside), fmt.Sprintf("addr add %s/30 dev out0", w.outside))
-	// The server has no way to the telephone but the NAT's own address.
-	up(server, "link set sip0 up", fmt.Sprintf("addr add %s/30 dev sip0", w.server))
+	for i := range phones {
+		p := &phone{w, host(1 + i), host(33 + i), host(48 + i), fmt.Sprintf("alice%d", i), time.Time{}}
+		w.phones = append(w.phones, p)
+		lines[inside] += fmt.Sprintf("addr add %s/27 dev sip0\n", p.addr)
+		lines[nat] += fmt.Sprintf("addr add %s/27 dev out0\n", p.outside)
+		lines[outside] += fmt.Sprintf("addr add %s/27 dev sip0\n", p.server)
+	}
+	// The server has no way to the telephones but the NAT's own addresses.
+	for _, p := range w.phones { // programs that do not bind have their telephone's address, too
+		lines[inside] += fmt.Sprintf("route add %s via %s src %s\n", p.server, host(30), p.addr)
+	}
+	lines[inside] += fmt.Sprintf("route add default via %s\n", host(30))
+	for name, batch := range lines {
+		testutil.IP(t, "link set lo up\n"+batch, "-n", name, "-batch", "-")
+	}
 	w.masquerade(nat)
 	return w
 }
 
-// masquerade makes a NAT of a namespace: what comes from outside and belongs to
+// masquerade makes a NAT of a namespace, with an address outside for each
+// telephone: what comes from outside and belongs to
 // no flow that it remembers is lost without a word.
 func (w *world) masquerade(nat string) {
 	w.Helper()
+	rules := ""
+	for _, p := range w.phones {
+		rules += fmt.Sprintf("ip saddr %s oifname \"out0\" snat to %s; ", p.addr, p.outside)
+	}
 	cmd := exec.Command("nft", "-f", "-")
-	cmd.Stdin = strings.NewReader(`
+	cmd.Stdin = strings.NewReader(fmt.Sprintf(`
 table ip nat {
-	chain out { type nat hook postrouting priority 100; oifname "out0" masquerade; }
+	chain out { type nat hook postrouting priority 100; %s }
 }
 table ip filter {
 	chain forward { type filter hook forward priority 0; policy drop; iifname "in0" accept; ct state established accept; }
 	chain input { type filter hook input priority 0; policy drop; }
-}`)
+}`, rules))
 	testutil.InNamespace(w.T, nat, func() {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			w.Fatalf("nft: %v\n%s", err, out)
