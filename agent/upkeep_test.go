@@ -150,7 +150,7 @@ func bindingOf(kind uint16, id [12]byte, port uint16) string {
 	if port != 0 {
 		b = append(b, 0, 0x20, 0, 8, 0, 1)
 		b = binary.BigEndian.AppendUint16(b, port^0x2112)
-		b = append(b, 0x21^203, 0x12^0, 0xA4^113, 0x42^5)
+		b = append(b, 0x21^203, 0x12, 0xA4^113, 0x42^5)
 	}
 	return string(b)
 }

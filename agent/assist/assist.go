@@ -77,7 +77,6 @@ type Flow struct {
 	Idle                 time.Duration // MethodTCP: what was set on the socket, 0 before
 
 	stun     *binding      // UDP
-	began    event.Time    // when this was first owed
 	from     event.Time    // when the time to the next keep-alive begins, if not with the newest
 	paused   event.Time    // since when nothing is owed, 0 if something is
 	app      event.Time    // the program's newest
