@@ -30,6 +30,8 @@ const (
 	patient = 5 * time.Second
 )
 
+var here = netip.MustParseAddr(address)
+
 // stream is the plaintext of one direction of one socket.
 type stream struct {
 	bytes []byte
@@ -105,8 +107,8 @@ func (p *tap) locked(do func()) {
 func (p *tap) saw(e *event.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if e.Transport != event.TLS {
-		return
+	if e.Transport != event.TLS || e.Local.Addr() != here && e.Remote.Addr() != here {
+		return // somebody else's connection
 	}
 	switch e.Kind {
 	case event.Record:
