@@ -39,7 +39,7 @@ type shown struct {
 func shownBy(c *report.Connection) shown {
 	k := c.Keepalives
 	s := shown{*c.TLS, [2]uint32{k.PingsSent, k.PingsReceived}, [2]uint32{k.PongsSent, k.PongsReceived}, k.ToldByLength, c.BytesSent, c.BytesReceived, c.Closed != nil}
-	s.TLS.Plaintext = "" // a capture never shows it
+	s.TLS.Plaintext, s.TLS.Opaque = "", nil // a capture never shows it, and knows no process to blame
 	return s
 }
 
