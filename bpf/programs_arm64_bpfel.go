@@ -230,6 +230,7 @@ const (
 	programsMapOwnBytes           = "own_bytes"
 	programsMapRecords            = "records"
 	programsMapSockets            = "sockets"
+	programsMapUnborn             = "unborn"
 	programsProgPacketIn          = "packet_in"
 	programsProgPacketOut         = "packet_out"
 	programsProgScanFiles         = "scan_files"
@@ -316,6 +317,7 @@ type programsMapSpecs struct {
 	OwnBytes   *ebpf.MapSpec `ebpf:"own_bytes"`
 	Records    *ebpf.MapSpec `ebpf:"records"`
 	Sockets    *ebpf.MapSpec `ebpf:"sockets"`
+	Unborn     *ebpf.MapSpec `ebpf:"unborn"`
 }
 
 // programsVariableSpecs contains global variables before they are loaded into the kernel.
@@ -370,6 +372,7 @@ type programsMaps struct {
 	OwnBytes   *ebpf.Map `ebpf:"own_bytes"`
 	Records    *ebpf.Map `ebpf:"records"`
 	Sockets    *ebpf.Map `ebpf:"sockets"`
+	Unborn     *ebpf.Map `ebpf:"unborn"`
 }
 
 func (m *programsMaps) Close() error {
@@ -381,6 +384,7 @@ func (m *programsMaps) Close() error {
 		m.OwnBytes,
 		m.Records,
 		m.Sockets,
+		m.Unborn,
 	)
 }
 

@@ -192,6 +192,7 @@ const (
 	helperMapOwnBytes           = "own_bytes"
 	helperMapRecords            = "records"
 	helperMapSockets            = "sockets"
+	helperMapUnborn             = "unborn"
 	helperProgExamine           = "examine"
 	helperProgWalk              = "walk"
 	helperVarEndedSocket        = "ended_socket"
@@ -267,6 +268,7 @@ type helperMapSpecs struct {
 	OwnBytes   *ebpf.MapSpec `ebpf:"own_bytes"`
 	Records    *ebpf.MapSpec `ebpf:"records"`
 	Sockets    *ebpf.MapSpec `ebpf:"sockets"`
+	Unborn     *ebpf.MapSpec `ebpf:"unborn"`
 }
 
 // helperVariableSpecs contains global variables before they are loaded into the kernel.
@@ -316,6 +318,7 @@ type helperMaps struct {
 	OwnBytes   *ebpf.Map `ebpf:"own_bytes"`
 	Records    *ebpf.Map `ebpf:"records"`
 	Sockets    *ebpf.Map `ebpf:"sockets"`
+	Unborn     *ebpf.Map `ebpf:"unborn"`
 }
 
 func (m *helperMaps) Close() error {
@@ -327,6 +330,7 @@ func (m *helperMaps) Close() error {
 		m.OwnBytes,
 		m.Records,
 		m.Sockets,
+		m.Unborn,
 	)
 }
 

@@ -75,6 +75,19 @@ struct {
 	__type(value, struct sock_state);
 } sockets SEC(".maps");
 
+/*
+ * What stands for the child of a listener while its first segment goes up: the
+ * stack has no room for it (Linux 6.1 allows 512 bytes to a program and all that
+ * it calls). Written anew for each segment, by the ingress program alone, which no
+ * other of its kind interrupts.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sock_state);
+} unborn SEC(".maps");
+
 #define HEAD_BYTES 64
 
 /* Twice the size, so that the verifier sees any append to stay inside. */

@@ -42,11 +42,8 @@ static __always_inline struct sock_state *meet(struct __sk_buff *skb, struct bpf
 static __always_inline void watch_listener(struct __sk_buff *skb, struct sock_state *listener,
 					   const struct packet *packet)
 {
-	struct sock_state child = {
-		.netns = listener->netns,
-		.cgroup = listener->cgroup,
-		.verdict = VERDICT_SIP,
-	};
+	__u32 zero = 0;
+	struct sock_state *child = bpf_map_lookup_elem(&unborn, &zero);
 	struct early_key key = {
 		.netns = listener->netns,
 		.local_port = packet->ends.local_port,
@@ -55,18 +52,24 @@ static __always_inline void watch_listener(struct __sk_buff *skb, struct sock_st
 	enum sniffed sniffed = sniff_payload(skb, packet);
 	struct early_bytes bytes = { .time_ns = packet->time_ns };
 
+	if (!child)
+		return;
+	*child = (struct sock_state){};
+	child->netns = listener->netns;
+	child->cgroup = listener->cgroup;
+	child->verdict = VERDICT_SIP;
 	if (!is_sip_port(packet->ends.local_port)) {
 		if (sniffed != SNIFFED_SIP)
 			return;
 		bytes.flags = EARLY_SIP;
 	}
 	if (sniffed == SNIFFED_TLS) {
-		child.verdict = VERDICT_TLS;
-		emit_tls(skb, &child, packet, true);
+		child->verdict = VERDICT_TLS;
+		emit_tls(skb, child, packet, true);
 	} else {
-		emit_payload(skb, &child, packet, true);
+		emit_payload(skb, child, packet, true);
 	}
-	if (child.flags & SOCK_LOST_IN)
+	if (child->flags & SOCK_LOST_IN)
 		bytes.flags |= EARLY_LOST;
 	if (!bytes.flags)
 		return;
