@@ -9,8 +9,8 @@ import (
 	"github.com/viaduct-project/viaduct/internal/event"
 )
 
-// resumable is how long a restored connection may be silent: the source tells
-// of an older stream only when it speaks SIP. Agreed keep-alives come sooner.
+// resumable is how long a restored flow may be silent: the source tells of one
+// only when it is used. Agreed keep-alives come sooner.
 const resumable = 2 * time.Hour
 
 // Save returns what the next agent on this host needs to know of the open

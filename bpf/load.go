@@ -20,6 +20,7 @@ type Options struct {
 	TLSPorts  []uint16 // of these, taken for TLS until a byte is seen; default 5061
 	RingBytes int      // a power of two and a multiple of the page size; default 16 MiB
 	Cgroup    string   // root of the cgroup v2 hierarchy; default: looked up in mountinfo
+	Known     []uint64 // cookies of sockets that are known to carry SIP: the first scan tells of them on any port
 }
 
 func (o Options) withDefaults() Options {
@@ -94,8 +95,14 @@ func (p *Probes) load(o Options) error {
 	if err := spec.Variables["wake_bytes"].Set(p.wake); err != nil {
 		return fmt.Errorf("set wake_bytes: %w", err)
 	}
+	spec.Maps["known_sip"].MaxEntries = uint32(max(1, len(o.Known)))
 	if err := spec.LoadAndAssign(&p.objects, nil); err != nil {
 		return fmt.Errorf("load the programs: %w", explainLoad(err))
+	}
+	for _, cookie := range o.Known {
+		if err := p.objects.KnownSip.Put(cookie, uint8(1)); err != nil {
+			return fmt.Errorf("note socket %d as known: %w", cookie, err)
+		}
 	}
 	return p.SetPorts(o.Ports)
 }

@@ -226,6 +226,7 @@ const (
 	programsMapCounters           = "counters"
 	programsMapEarly              = "early"
 	programsMapFirstBytes         = "first_bytes"
+	programsMapKnownSip           = "known_sip"
 	programsMapOwnAnswers         = "own_answers"
 	programsMapOwnBytes           = "own_bytes"
 	programsMapRecords            = "records"
@@ -313,6 +314,7 @@ type programsMapSpecs struct {
 	Counters   *ebpf.MapSpec `ebpf:"counters"`
 	Early      *ebpf.MapSpec `ebpf:"early"`
 	FirstBytes *ebpf.MapSpec `ebpf:"first_bytes"`
+	KnownSip   *ebpf.MapSpec `ebpf:"known_sip"`
 	OwnAnswers *ebpf.MapSpec `ebpf:"own_answers"`
 	OwnBytes   *ebpf.MapSpec `ebpf:"own_bytes"`
 	Records    *ebpf.MapSpec `ebpf:"records"`
@@ -368,6 +370,7 @@ type programsMaps struct {
 	Counters   *ebpf.Map `ebpf:"counters"`
 	Early      *ebpf.Map `ebpf:"early"`
 	FirstBytes *ebpf.Map `ebpf:"first_bytes"`
+	KnownSip   *ebpf.Map `ebpf:"known_sip"`
 	OwnAnswers *ebpf.Map `ebpf:"own_answers"`
 	OwnBytes   *ebpf.Map `ebpf:"own_bytes"`
 	Records    *ebpf.Map `ebpf:"records"`
@@ -380,6 +383,7 @@ func (m *programsMaps) Close() error {
 		m.Counters,
 		m.Early,
 		m.FirstBytes,
+		m.KnownSip,
 		m.OwnAnswers,
 		m.OwnBytes,
 		m.Records,

@@ -188,6 +188,7 @@ const (
 	helperMapCounters           = "counters"
 	helperMapEarly              = "early"
 	helperMapFirstBytes         = "first_bytes"
+	helperMapKnownSip           = "known_sip"
 	helperMapOwnAnswers         = "own_answers"
 	helperMapOwnBytes           = "own_bytes"
 	helperMapRecords            = "records"
@@ -264,6 +265,7 @@ type helperMapSpecs struct {
 	Counters   *ebpf.MapSpec `ebpf:"counters"`
 	Early      *ebpf.MapSpec `ebpf:"early"`
 	FirstBytes *ebpf.MapSpec `ebpf:"first_bytes"`
+	KnownSip   *ebpf.MapSpec `ebpf:"known_sip"`
 	OwnAnswers *ebpf.MapSpec `ebpf:"own_answers"`
 	OwnBytes   *ebpf.MapSpec `ebpf:"own_bytes"`
 	Records    *ebpf.MapSpec `ebpf:"records"`
@@ -314,6 +316,7 @@ type helperMaps struct {
 	Counters   *ebpf.Map `ebpf:"counters"`
 	Early      *ebpf.Map `ebpf:"early"`
 	FirstBytes *ebpf.Map `ebpf:"first_bytes"`
+	KnownSip   *ebpf.Map `ebpf:"known_sip"`
 	OwnAnswers *ebpf.Map `ebpf:"own_answers"`
 	OwnBytes   *ebpf.Map `ebpf:"own_bytes"`
 	Records    *ebpf.Map `ebpf:"records"`
@@ -326,6 +329,7 @@ func (m *helperMaps) Close() error {
 		m.Counters,
 		m.Early,
 		m.FirstBytes,
+		m.KnownSip,
 		m.OwnAnswers,
 		m.OwnBytes,
 		m.Records,

@@ -150,6 +150,19 @@ struct {
 	__type(value, struct early_bytes);
 } early SEC(".maps");
 
+/*
+ * Cookies of sockets on which an earlier agent has read SIP, so that those on
+ * other ports need not speak again to be known. Filled by the agent before the
+ * programs are attached, never changed. Bound: what the earlier agent has saved.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, __u8);
+} known_sip SEC(".maps");
+
 #define OWN_BYTES_MAX 4
 
 /* length bytes of a stream, from the one with sequence number at. */

@@ -42,6 +42,8 @@ static __always_inline void join_mid_life(struct sock_state *state, struct sock 
 	unsigned char tcp_state = sk->__sk_common.skc_state;
 
 	identify(state, sk);
+	if (bpf_map_lookup_elem(&known_sip, &state->cookie))
+		state->verdict = VERDICT_SIP;
 	if (sk->sk_protocol == IPPROTO_UDP) {
 		if (is_sip_port(ends->local_port))
 			state->verdict = VERDICT_SIP;

@@ -78,6 +78,11 @@ type Watch struct {
 // Start loads the probes and scans for sockets that are older. The caller must
 // call Run for anything to be read, and Close.
 func Start(o Options) (*Watch, error) {
+	if o.Restore != nil {
+		for i := range o.Restore.Connections {
+			o.Probes.Known = append(o.Probes.Known, o.Restore.Connections[i].Socket)
+		}
+	}
 	probes, err := bpf.Load(o.Probes)
 	if err != nil {
 		return nil, err
