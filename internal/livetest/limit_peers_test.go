@@ -105,16 +105,22 @@ func accepting(t *testing.T, listener *net.TCPListener, release bool) *acceptor 
 	})
 	t.Cleanup(func() {
 		listener.Close()
-		a.mu.Lock()
-		for _, all := range a.conns {
-			for _, c := range all {
-				c.Close()
-			}
-		}
-		a.mu.Unlock()
+		a.closeAll()
 		serving.Wait()
 	})
 	return a
+}
+
+// closeAll closes what was accepted, and forgets it.
+func (a *acceptor) closeAll() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, all := range a.conns {
+		for _, c := range all {
+			c.Close()
+		}
+	}
+	clear(a.conns)
 }
 
 func (a *acceptor) take(c *net.TCPConn) {
