@@ -118,6 +118,16 @@ func TestAgentLimits(t *testing.T) {
 		t.Error("the fourth connection came through")
 	}
 	a.until("a refusal on the page", func() bool { return refused() > 0 })
+	page := a.scrape()
+	for _, one := range []string{
+		"bpf_program_attached limit_packet_in", "bpf_program_attached limit_connect_v4", "bpf_program_attached limit_connect_v6",
+		"bpf_program_attached limit_tcp_state", "bpf_program_attached limit_tcp_state_again",
+		"state_entries limit_sources", "actions_total limit enforce done swamp",
+	} {
+		if page[one] < 1 {
+			t.Errorf("%s is %v", one, page[one])
+		}
+	}
 	write("  limits: {max_connections: 10, direction: in}\n")
 	if status, body := a.post("/-/reload"); status != http.StatusOK {
 		t.Fatalf("reload: %d %s", status, body)
