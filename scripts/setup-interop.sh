@@ -5,7 +5,7 @@ set -eu
 
 "$(dirname "$0")/setup.sh"
 
-packages="baresip-core linphone-cli kamailio-tls-modules openssl"
+packages="baresip-core linphone-cli openssl"
 
 missing=""
 for package in $packages; do

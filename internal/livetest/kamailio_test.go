@@ -3,6 +3,7 @@
 package livetest
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"os"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/internal/live"
+	"github.com/viaduct-project/viaduct/internal/testutil/tlspeer"
 )
 
 // kamailio configures a server that answers every request with 200, or, where
@@ -22,6 +24,9 @@ import (
 type kamailio struct {
 	idle int    // seconds after which it closes an idle connection
 	next string // a SIP URI
+
+	workers int  // that serve connections; 3 if 0
+	tls     bool // port 5061 too
 }
 
 func (k kamailio) start(t *testing.T, n *namespace) *process {
@@ -30,11 +35,23 @@ func (k kamailio) start(t *testing.T, n *namespace) *process {
 	if k.next != "" {
 		route = fmt.Sprintf(`$du = %q; t_relay();`, k.next)
 	}
+	secure := ""
+	if k.tls {
+		certificate, key := tlspeer.Certificate(t)
+		secure = fmt.Sprintf(`enable_tls=yes
+listen=tls:%s:5061
+loadmodule "tls.so"
+modparam("tls", "tls_method", "TLSv1.2+")
+modparam("tls", "certificate", %q)
+modparam("tls", "private_key", %q)
+`, n.v4, certificate, key)
+	}
 	config := fmt.Sprintf(`#!KAMAILIO
 log_stderror=yes
 children=2
-tcp_children=3
-tcp_connection_lifetime=%d
+tcp_children=%[5]d
+tcp_max_connections=4096
+tcp_connection_lifetime=%[1]d
 tcp_accept_aliases=no
 dns=no
 rev_dns=no
@@ -46,18 +63,21 @@ listen=tcp:[%[3]s]:5060
 loadmodule "tm.so"
 loadmodule "sl.so"
 loadmodule "pv.so"
-modparam("tm", "auto_inv_100", 0)
+%[6]smodparam("tm", "auto_inv_100", 0)
 request_route {
-	%s
+	%[4]s
 }
-`, k.idle, n.v4, n.v6, route)
+`, k.idle, n.v4, n.v6, route, cmp.Or(k.workers, 3), secure)
 	file := filepath.Join(t.TempDir(), "kamailio.cfg")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := n.start(t, "kamailio", "-f", file, "-DD", "-E", "-Y", t.TempDir(), "-m", "16", "-M", "4")
+	p := n.start(t, "kamailio", "-f", file, "-DD", "-E", "-Y", t.TempDir(), "-m", "32", "-M", "8")
 	n.bound(t, "tcp", 5060)
 	n.bound(t, "udp", 5060)
+	if k.tls {
+		n.bound(t, "tcp", 5061)
+	}
 	return p
 }
 

@@ -74,6 +74,24 @@ func untilWithin(t *testing.T, limit time.Duration, condition func() (wrong stri
 	}
 }
 
+// connected waits until n has so many connections to a port.
+func (n *namespace) connected(t *testing.T, port uint16, count int) {
+	t.Helper()
+	remote := regexp.MustCompile(fmt.Sprintf(`(?m)^ *\d+: [0-9A-F]+:[0-9A-F]{4} [0-9A-F]+:%04X 01 `, port))
+	until(t, func() string {
+		var table []byte
+		var err error
+		n.do(t, func() { table, err = os.ReadFile("/proc/thread-self/net/tcp") })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if have := len(remote.FindAll(table, -1)); have < count {
+			return fmt.Sprintf("%d connections to port %d, want %d", have, port, count)
+		}
+		return ""
+	})
+}
+
 // bound waits until something in n listens on, or with udp is bound to, a port.
 func (n *namespace) bound(t *testing.T, transport string, port uint16) {
 	t.Helper()
