@@ -229,10 +229,13 @@ func TestTLSOff(t *testing.T) {
 		n := 0
 		for i := range r.Connections {
 			c := &r.Connections[i]
+			if c.Transport != "tls" {
+				continue // of somebody else on this host
+			}
 			if c.Closed == nil || c.TLS == nil {
 				return "open still, or without its handshake"
 			}
-			if c.TLS.Plaintext != "opaque" || c.Messages.RequestsSent+c.Messages.RequestsReceived != 0 {
+			if c.TLS.Plaintext != "opaque" || c.TLS.Opaque == nil || *c.TLS.Opaque != "switched off" || c.Messages.RequestsSent+c.Messages.RequestsReceived != 0 {
 				t.Fatalf("%s, %+v", c.TLS.Plaintext, c.Messages)
 			}
 			n++
