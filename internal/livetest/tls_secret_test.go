@@ -18,7 +18,7 @@ import (
 func TestTLSSecret(t *testing.T) {
 	const secret = "hunter2secretworthkeeping" // see tlspeer.c
 	l := newLink(t)
-	w := startWatch(t, l, live.Options{Core: agent.Config{MaxHistory: 1 << 20}})
+	w := watchPeers(t, l, live.Options{Core: agent.Config{MaxHistory: 1 << 20}})
 	l.b.tlsServer(t)
 	w.probed(1)
 	l.a.tlsClient(t, l.b, 5061, "scout=1500", "secret=1", "connections=2", "messages=3", "linger=1500").ended(t)
