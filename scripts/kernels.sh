@@ -5,8 +5,8 @@
 #
 #     scripts/kernels.sh [DIR]      (default: .cache/kernels in the repository)
 #
-# leaves DIR/NAME/vmlinuz and DIR/NAME/release (what `uname -r` will say) for
-# each NAME below. What is there already is kept: remove DIR/NAME to fetch it
+# leaves DIR/NAME/vmlinuz, DIR/NAME/release (what `uname -r` will say) and, in
+# DIR/NAME/modules, the modules that the check uses, for each NAME below. What is there already is kept: remove DIR/NAME to fetch it
 # anew. Needs no root, installs nothing and changes nothing outside DIR: apt
 # runs on a state directory of its own, with the archive that the machine's
 # own apt sources name. A machine whose sources are not Debian's can say
@@ -57,10 +57,10 @@ depends() {
 }
 
 fetch() {
-    local name=$1 suite=$2 arch=$3 image binary
+    local name=$1 suite=$2 arch=$3 image binary modules package
     work=$(mktemp -d "$dir/.fetch.XXXXXX")
     trap 'rm -rf "$work"' EXIT
-    mkdir -p "$work"/{state/lists/partial,cache/archives/partial,none,out}
+    mkdir -p "$work"/{state/lists/partial,cache/archives/partial,none,root,out/modules}
     echo "deb [arch=$arch${keyring:+ signed-by=$keyring}] $archive $suite main" >"$work/sources.list"
     : >"$work/status"
     cat >"$work/apt.conf" <<CONF
@@ -85,13 +85,19 @@ CONF
     apt apt-get update || die "$name: no package index of suite $suite ($arch)"
     image=$(depends "linux-image-cloud-$arch" linux-image-)
     [ -n "$image" ] || die "$name: suite $suite has no linux-image-cloud-$arch"
-    # Later suites keep the image in a package of its own. The modules are left:
-    # all that the check uses is built in.
+    # Later suites keep image and modules in packages of their own.
     binary=$(depends "$image" linux-binary-)
-    (cd "$work" && apt apt-get download "${binary:-$image}") || die "$name: cannot download ${binary:-$image}"
-    dpkg-deb --fsys-tarfile "$work"/*.deb |
-        tar -xO --wildcards './boot/vmlinuz-*' './usr/lib/modules/*/vmlinuz' >"$work/out/vmlinuz" 2>/dev/null || true
+    modules=$(depends "$image" linux-modules-)
+    # shellcheck disable=SC2086 # none is no package
+    (cd "$work" && apt apt-get download "${binary:-$image}" $modules) || die "$name: cannot download ${binary:-$image} $modules"
+    for package in "$work"/*.deb; do # not all of it is in each of them
+        dpkg-deb --fsys-tarfile "$package" | tar -x -C "$work/root" --wildcards \
+            '*/vmlinuz*' '*/net/ipv4/inet_diag.ko*' '*/net/ipv4/tcp_diag.ko*' '*/net/tls/tls.ko*' 2>/dev/null || true
+    done
+    find "$work/root" -type f -name 'vmlinuz*' -exec mv {} "$work/out/vmlinuz" \;
     [ -s "$work/out/vmlinuz" ] || die "$name: ${binary:-$image} holds no vmlinuz"
+    find "$work/root" -name '*.ko.xz' -exec xz -d {} +
+    find "$work/root" -name '*.ko' -exec mv -t "$work/out/modules" {} +
     echo "${image#linux-image-}" >"$work/out/release"
     rm -rf "${dir:?}/$name"
     mv "$work/out" "$dir/$name"
@@ -99,7 +105,7 @@ CONF
     trap - EXIT
 }
 
-for tool in apt-get apt-cache dpkg-deb tar; do
+for tool in apt-get apt-cache dpkg-deb tar xz; do
     command -v "$tool" >/dev/null || die "$tool is missing; this script needs a Debian or Ubuntu host"
 done
 mkdir -p "$dir"
@@ -110,7 +116,7 @@ keyring=${DEBIAN_KEYRING:-/usr/share/keyrings/debian-archive-keyring.gpg}
 
 while read -r name suite arch; do
     [ -n "$name" ] || continue
-    if [ ! -s "$dir/$name/vmlinuz" ] || [ ! -s "$dir/$name/release" ]; then
+    if [ ! -s "$dir/$name/vmlinuz" ] || [ ! -s "$dir/$name/release" ] || [ ! -d "$dir/$name/modules" ]; then
         archive=${archive:-$(archive)}
         echo "kernels.sh: fetching $name ($suite, $arch)" >&2
         fetch "$name" "$suite" "$arch"

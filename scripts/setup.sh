@@ -13,7 +13,7 @@ packages="
 	iproute2 procps
 	sip-tester kamailio kamailio-outbound-modules kamailio-tls-modules
 	baresip-core nftables
-	qemu-system-x86 qemu-system-arm dpkg-dev
+	qemu-system-x86 qemu-system-arm dpkg-dev xz-utils
 	libsofia-sip-ua-dev libosip2-dev libre-dev pkg-config
 	prometheus
 	podman runc systemd

@@ -18,11 +18,11 @@ import (
 // Every program loads and attaches on every supported kernel, and what is
 // reported on calls is what was played.
 func TestKernels(t *testing.T) {
-	initramfs := map[string]string{"amd64": build(t, "amd64"), "arm64": build(t, "arm64")}
+	binaries := map[string][]File{"amd64": build(t, "amd64"), "arm64": build(t, "arm64")}
 	for _, name := range []string{"v6.1", "v6.12", "newest", "v6.1-arm64"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := boot(t, name, initramfs, "check", "then", "/bin/viaduct", "doctor")
+			r := boot(t, name, binaries, "check", "then", "/bin/viaduct", "doctor")
 			compare(t, r)
 			if len(r.Runs) != 1 || r.Runs[0].Exit != 0 {
 				t.Fatalf("viaduct doctor: %+v, want exit code 0", r.Runs)
@@ -32,18 +32,18 @@ func TestKernels(t *testing.T) {
 	}
 	t.Run("v5.10", func(t *testing.T) {
 		t.Parallel()
-		refused(t, boot(t, "v5.10", initramfs, "/bin/viaduct", "doctor", "then", "/bin/viaduct", "audit", "--for", "1s"))
+		refused(t, boot(t, "v5.10", binaries, "/bin/viaduct", "doctor", "then", "/bin/viaduct", "audit", "--for", "1s"))
 	})
 }
 
 // acts wants of the doctor, who tries it on connections of his own, that they
-// can be closed and protected. Only 6.5 brought bpf_sock_destroy; without it, hard
-// closing needs a part of the kernel that is a module, which the guest has not.
+// can be closed and protected. Only 6.5 brought bpf_sock_destroy; before it, hard
+// closing needs the modules inet_diag and tcp_diag, which the guest has loaded.
 func acts(t *testing.T, kernel, doctor string) {
 	t.Helper()
 	hard := `(?m)^close-hard +there +bpf_sock_destroy, in every network namespace$`
 	if strings.HasPrefix(kernel, "v6.1") && !strings.HasPrefix(kernel, "v6.12") {
-		hard = `(?m)^close-hard +missing .*neither bpf_sock_destroy \(6\.5\) nor CONFIG_INET_DIAG_DESTROY`
+		hard = `(?m)^close-hard +there +sock_diag, in every network namespace$`
 	}
 	for _, want := range []string{`(?m)^close-gently +there `, hard, `(?m)^protect +there +bpf_setsockopt; `} {
 		if !regexp.MustCompile(want).MatchString(doctor) {
@@ -77,16 +77,17 @@ func refused(t *testing.T, r *Result) {
 
 // boot runs the guest with args on the kernel called name. A step that failed
 // fails the test.
-func boot(t *testing.T, name string, initramfs map[string]string, args ...string) *Result {
+func boot(t *testing.T, name string, binaries map[string][]File, args ...string) *Result {
 	t.Helper()
 	k, err := Open(dir(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
+	initramfs := pack(t, append(modules(t, name), binaries[k.Machine.GOARCH]...))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	start := time.Now()
-	console, err := Boot(ctx, k, initramfs[k.Machine.GOARCH], args...)
+	console, err := Boot(ctx, k, initramfs, args...)
 	took := time.Since(start)
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -121,8 +122,8 @@ func dir() string {
 	return "../../.cache/kernels"
 }
 
-// build makes the initramfs of an architecture.
-func build(t *testing.T, goarch string) string {
+// build makes the programs of an architecture's initramfs.
+func build(t *testing.T, goarch string) []File {
 	t.Helper()
 	dir := t.TempDir()
 	files := []File{{Path: "bin"}}
@@ -135,7 +136,30 @@ func build(t *testing.T, goarch string) string {
 		}
 		files = append(files, File{Path: path, Source: binary})
 	}
-	out, err := os.Create(filepath.Join(dir, "initramfs"))
+	return files
+}
+
+// modules are those of a kernel that are not part of its image.
+func modules(t *testing.T, kernel string) []File {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir(), kernel, "modules", "*.ko"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) == 0 {
+		t.Fatalf("no modules of %s in %s: run scripts/kernels.sh", kernel, dir())
+	}
+	files := []File{{Path: "modules"}}
+	for _, f := range found {
+		files = append(files, File{Path: "modules/" + filepath.Base(f), Source: f})
+	}
+	return files
+}
+
+// pack makes the initramfs of files.
+func pack(t *testing.T, files []File) string {
+	t.Helper()
+	out, err := os.Create(filepath.Join(t.TempDir(), "initramfs"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,6 +14,7 @@ import (
 func (l *log) prepare() bool {
 	return l.step("release", l.release) &&
 		l.step("mounts", mounts) &&
+		l.step("modules", modules) &&
 		l.step("loopback", loopbackUp)
 }
 
@@ -40,6 +42,26 @@ func mounts() error {
 		}
 		if err := unix.Mount(m.fstype, m.dir, m.fstype, 0, ""); err != nil {
 			return fmt.Errorf("mount %s on %s: %w", m.fstype, m.dir, err)
+		}
+	}
+	return nil
+}
+
+// modules loads those of the initramfs, whose names order them.
+func modules() error {
+	files, err := filepath.Glob("/modules/*.ko")
+	if err != nil {
+		return err
+	}
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		err = unix.FinitModule(int(f.Fd()), "", 0)
+		f.Close()
+		if err != nil {
+			return fmt.Errorf("load %s: %w", name, err)
 		}
 	}
 	return nil
