@@ -110,6 +110,9 @@ func TestProblems(t *testing.T) {
 			"p:4:3: peer b: no connection gets here, all that it matches belongs to a in line 3"},
 		{"shadowed by a pattern", "version: 1\npeers:\n- {name: a, match: {process: Kama*}}\n- {name: b, match: {process: [kamailio, kamad*]}}",
 			"p:4:3: peer b: no connection gets here, all that it matches belongs to a in line 3"},
+		{"a match that was not understood shadows nothing", "version: 1\npeers:\n- {name: a, match: {cidr: [192.0.2.0/24]}}\n- {name: b, match: {ports: [5060]}}\n- {name: c}",
+			"p:3:21: match: unknown key \"cidr\" (is \"cidrs\" meant?); allowed: cidrs, ports, transports, initiator, process, pod, container, sent_by\n" +
+				"p:5:3: peer c: no match: write `match: {}` for a row that is meant to match everything"},
 		{"all of them", "version: 3\nsip: {port: 1}", "p:1:10: version: \"3\" is not known; allowed: 1\np:2:7: sip: unknown key \"port\" (is \"ports\" meant?); allowed: ports"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -12,20 +12,25 @@ import (
 	"github.com/viaduct-project/viaduct/agent/policy"
 )
 
-// overlaps finds rows that can never be reached, as one above them matches all
-// that they match, and names that are used twice. Rows that share some
-// connections are meant if the upper one is narrower; if neither is, it is worth
-// a warning, once for each row.
-func (r *reader) overlaps(peers []policy.Peer, places []*yaml.Node) {
+// names finds those that are used twice.
+func (r *reader) names(peers []policy.Peer, places []*yaml.Node) {
 	named := make(map[string]int)
-	var above neighbours
-	for i := range peers {
-		peer := &peers[i]
+	for i, peer := range peers {
 		if first, used := named[peer.Name]; used && peer.Name != "" {
 			r.fault(places[i], "peer %s: the name is used already, in line %d", peer.Name, places[first].Line)
 		} else {
 			named[peer.Name] = i
 		}
+	}
+}
+
+// overlaps finds rows that can never be reached, as one above them matches all
+// that they match. Rows that share some connections are meant if the upper one
+// is narrower; if neither is, it is worth a warning, once for each row.
+func (r *reader) overlaps(peers []policy.Peer, places []*yaml.Node) {
+	var above neighbours
+	for i := range peers {
+		peer := &peers[i]
 		own := tableOf(peer.Match.CIDRs)
 		near := above.of(peer.Match.CIDRs)
 		covered := slices.IndexFunc(near, func(j int) bool { return covers(&peers[j].Match, &peer.Match, above.tables[j]) })

@@ -44,10 +44,15 @@ func (r *reader) policy(n *yaml.Node, p *policy.Policy) {
 		return
 	}
 	var places []*yaml.Node
+	// Of a row that was not understood nobody knows what it matches.
+	var sound []policy.Peer
+	var soundPlaces []*yaml.Node
 	r.each(peers, "peers", func(v *yaml.Node) {
 		peer := p.Fallback // a row says only what is different
 		peer.Name = ""
-		r.peer(v, &peer)
+		if r.peer(v, &peer) {
+			sound, soundPlaces = append(sound, peer), append(soundPlaces, v)
+		}
 		p.Peers = append(p.Peers, peer)
 		places = append(places, v)
 		r.places[peer.Name] = v
@@ -56,12 +61,14 @@ func (r *reader) policy(n *yaml.Node, p *policy.Policy) {
 		r.fault(peers, "peers: %d rows; at most %d are allowed", len(p.Peers), maxPeers)
 		return
 	}
-	r.overlaps(p.Peers, places)
+	r.names(p.Peers, places)
+	r.overlaps(sound, soundPlaces)
 }
 
 var nameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?$`)
 
-func (r *reader) peer(n *yaml.Node, p *policy.Peer) {
+// peer reads a row, and says whether it is known what the row matches.
+func (r *reader) peer(n *yaml.Node, p *policy.Peer) (sound bool) {
 	matched := false
 	r.row(n, "peer", p, []key{
 		{"name", func(v *yaml.Node) {
@@ -73,7 +80,11 @@ func (r *reader) peer(n *yaml.Node, p *policy.Peer) {
 				r.fault(v, "name: %q: write small letters, digits, '-', '_' and '.', at most 63", p.Name)
 			}
 		}},
-		{"match", func(v *yaml.Node) { matched = true; r.match(v, &p.Match) }},
+		{"match", func(v *yaml.Node) {
+			before := len(r.problems)
+			r.match(v, &p.Match)
+			matched, sound = true, len(r.problems) == before
+		}},
 	})
 	if p.Name == "" {
 		r.fault(n, "peer: no name")
@@ -81,6 +92,7 @@ func (r *reader) peer(n *yaml.Node, p *policy.Peer) {
 	if !matched {
 		r.fault(n, "peer %s: no match: write `match: {}` for a row that is meant to match everything", p.Name)
 	}
+	return sound
 }
 
 // row reads what defaults and peers have in common.
