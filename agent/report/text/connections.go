@@ -16,8 +16,8 @@ import (
 // wide is from which width on the reason for the class is shown.
 const wide = 130 // columns
 
-// connections writes one line each: what asks for attention comes first, then
-// the order of the report.
+// connections writes one line each, and on a terminal one for those that ended
+// all alike: what asks for attention comes first, then the order of the report.
 func connections(w io.Writer, r *report.Report, o options) {
 	order := make([]*report.Connection, len(r.Connections))
 	for i := range order {
@@ -45,6 +45,7 @@ func connections(w io.Writer, r *report.Report, o options) {
 		columns = append(columns, column{min: 20, first: true})
 	}
 	rows := [][]string{heading}
+	alike := folds{}
 	for _, c := range order {
 		if len(rows) > o.rows {
 			rows = append(rows, nil) // beyond the limit, only counted
@@ -57,10 +58,16 @@ func connections(w io.Writer, r *report.Report, o options) {
 		if reasons {
 			row = append(row, strings.Join(c.Class.Because, "; "))
 		}
-		rows = append(rows, row)
+		if o.width == 0 || !alike.fold(c, row, len(rows)) {
+			rows = append(rows, row)
+		}
 	}
+	folded := alike.count(rows)
 	grid{columns: columns, rows: rows}.write(w, o)
 	fmt.Fprintln(w, "> opened here, < opened by the remote; REQ requests, KA keep-alives: out/in")
+	if folded {
+		fmt.Fprintln(w, "xN: so many ended alike; the times are those of one of them")
+	}
 }
 
 // attention is how much a connection asks for it.
