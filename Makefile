@@ -108,8 +108,8 @@ deb: $(ARCHES:%=bin/linux-%/viaduct) ## Debian packages in bin/, by nfpm
 			go tool nfpm package -f debian/nfpm.yaml -p deb -t ../bin/viaduct_$$arch.deb) || exit; \
 	done
 
-manifests: ## deploy/kubernetes/viaduct.yaml, from the chart
-	cd deploy && go test -count=1 -run 'TestPlain$$' . -update
+manifests: ## deploy/kubernetes/viaduct.yaml, from the chart, and the chart's copies of fleet/
+	cd deploy && go test -count=1 -run 'TestRulesAreCurrent$$' . -update && go test -count=1 -run 'TestPlain$$|TestEverything$$' . -update
 
 PREFIX ?= /usr/local
 install: build ## into $(DESTDIR)$(PREFIX): the binary and the systemd unit; a policy if there is none

@@ -24,7 +24,7 @@ const (
 	plain    = "kubernetes/viaduct.yaml"
 )
 
-var update = flag.Bool("update", false, "write "+plain)
+var update = flag.Bool("update", false, "write "+plain+", the chart's copies of rules, and golden files")
 
 // everything sets all that is off by default.
 const everything = `
@@ -43,6 +43,7 @@ podAnnotations: {a: b}
 podLabels: {c: d}
 namespace: {create: true}
 podMonitor: {enabled: true, labels: {release: prometheus}}
+prometheusRule: {enabled: true, labels: {release: prometheus}}
 `
 
 func values(t *testing.T, text string) map[string]any {
@@ -108,15 +109,7 @@ func TestPlain(t *testing.T) {
 	if len(files) != len(order) {
 		t.Errorf("rendered %v", slices.Sorted(maps.Keys(files)))
 	}
-	got := strings.ReplaceAll(b.String(), "app.kubernetes.io/managed-by: Helm", "app.kubernetes.io/managed-by: kubectl")
-	if *update {
-		if err := os.WriteFile(plain, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got != read(t, plain) {
-		t.Errorf("%s is not what the chart makes: run make manifests", plain)
-	}
+	golden(t, plain, strings.ReplaceAll(b.String(), "app.kubernetes.io/managed-by: Helm", "app.kubernetes.io/managed-by: kubectl"))
 }
 
 // TestValues: what is not a value is refused, with its name.

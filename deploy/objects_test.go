@@ -19,6 +19,7 @@ var kinds = map[string]func() any{
 	"ConfigMap":      func() any { return new(core.ConfigMap) },
 	"DaemonSet":      func() any { return new(apps.DaemonSet) },
 	"PodMonitor":     func() any { return new(monitoring.PodMonitor) },
+	"PrometheusRule": func() any { return new(monitoring.PrometheusRule) },
 }
 
 // decode reads manifests as the API server would if it refused unknown and
@@ -60,7 +61,7 @@ func objects(t *testing.T, text string) map[string]any {
 }
 
 func TestObjects(t *testing.T) {
-	for text, want := range map[string]int{"": 3, "stateDir: ''": 3, everything: 5} {
+	for text, want := range map[string]int{"": 3, "stateDir: ''": 3, everything: 6} {
 		if got := objects(t, text); len(got) != want {
 			t.Errorf("%d objects, want %d", len(got), want)
 		}
