@@ -54,6 +54,10 @@ func (c *Core) NextBeat() event.Time {
 	return c.beats[0].at
 }
 
+// Writes says whether a keep-alive has been due, or will be, that is written
+// to a socket: what that takes can be made ready before.
+func (c *Core) Writes() bool { return c.writes }
+
 // look does what is due on u at now, and returns the keep-alive that is to be
 // sent, if any.
 func (c *Core) look(u *upkeep, now event.Time) (w rule.Wish, ok bool) {

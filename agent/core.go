@@ -75,6 +75,7 @@ type Core struct {
 	scene     rule.Scene // of the moment
 	acts      acts
 	beats     agenda          // connections that are kept alive, by what is due
+	writes    bool            // keep-alives are to be written to some socket
 	programs  assist.Programs // that were seen on this host
 	rand      *rand.Rand
 

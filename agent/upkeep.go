@@ -104,6 +104,9 @@ func (c *Core) review(conn *connection, t event.Time) {
 		Transport: conn.Transport, Offers: conn.Neg.Offers(event.Out), Pings: conn.pings(), Program: p, Refused: u.refused,
 		Blind: u.stuck || conn.MidLife && conn.LastSIP[index(event.Out)] == 0,
 	})
+	if u.Method != assist.TCP && conn.Row.Enforce == policy.Enforce {
+		c.writes = true
+	}
 	c.plan(u)
 }
 

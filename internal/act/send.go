@@ -65,6 +65,14 @@ func (s *sender) release() {
 	s.holders.close()
 }
 
+// Ready makes ready what Ping and Binding need, so that the first of them need
+// not wait for that. What is missing they tell.
+func (h *Hands) Ready() {
+	h.sends.mu.Lock()
+	defer h.sends.mu.Unlock()
+	_ = h.ready() // told by the first that is sent
+}
+
 // ready starts the writer. Once refused, it is not asked again.
 func (h *Hands) ready() error {
 	if h.sends.writer != nil || h.sends.refused != nil {

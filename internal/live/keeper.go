@@ -28,6 +28,7 @@ const (
 // hands are what the keeper needs of [act.Hands].
 type hands interface {
 	socketOptions
+	Ready()
 	Ping(t act.Target, at uint32, still func() error) act.Outcome
 	Binding(t act.Target, packet []byte, swallow bool) act.Outcome
 }
@@ -40,6 +41,8 @@ type keeper struct {
 	now  func() event.Time
 	load func() (hands, error)
 
+	writes    bool          // some keep-alives are written
+	ready     bool          // what that takes was loaded
 	probes    chan []wanted // to have their options set
 	protector protector     // of the goroutine that does
 }
@@ -71,10 +74,24 @@ func (k *keeper) run(ctx context.Context) {
 func (k *keeper) step() time.Duration {
 	for {
 		due, next := k.due()
+		k.prepare()
 		if len(due) == 0 {
 			return next
 		}
 		k.send(due)
+	}
+}
+
+// prepare loads what it takes to write keep-alives, some programs and a process,
+// when the first is agreed: on a busy host that takes seconds, by which the
+// first would be late.
+func (k *keeper) prepare() {
+	if k.ready || !k.writes {
+		return
+	}
+	k.ready = true
+	if hands, err := k.load(); err == nil { // else what is due tells
+		hands.Ready()
 	}
 }
 
@@ -86,6 +103,7 @@ func (k *keeper) due() (all []wanted, wait time.Duration) {
 		for _, w := range c.Beats(now) {
 			all = append(all, wantedOf(w))
 		}
+		k.writes = c.Writes()
 		if next := c.NextBeat(); next != 0 {
 			wait = min(max(next.Sub(now), beatEvery), beatAtMost)
 		}

@@ -31,6 +31,7 @@ type field struct {
 	mute map[uint64]bool        // peers that do not answer
 	seq  map[uint64]uint32
 	ping func(*field, act.Target) act.Outcome // if set, instead
+	made time.Time                            // ready for the first
 }
 
 func newField(t *testing.T, k policy.Keepalive) *field {
@@ -113,6 +114,13 @@ func (f *field) data(socket uint64, t event.Transport, d event.Direction, b stri
 		f.seq[seq] += uint32(len(b))
 	}
 	f.core.Handle(&e)
+}
+
+// Ready is [hands].
+func (f *field) Ready() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.made = time.Now()
 }
 
 // Ping is [hands].
@@ -211,6 +219,32 @@ func TestSchedules(t *testing.T) {
 				}
 				if r := f.core.Report(now()); len(r.Findings) > 0 && r.Findings[0].Rule != "KEEP-07" {
 					t.Errorf("finding %+v", r.Findings[0])
+				}
+			})
+		})
+	}
+}
+
+// TestReady: what it takes to write is there before the first is due.
+func TestReady(t *testing.T) {
+	for name, tt := range map[string]struct {
+		keep   policy.Keepalive
+		writes bool
+	}{
+		"crlf": {policy.Keepalive{Inject: policy.InjectAgreed}, true},
+		"tcp":  {policy.Keepalive{Inject: policy.InjectAgreed, Method: policy.MethodTCP}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newField(t, tt.keep)
+				start := time.Now()
+				f.register(1, event.TCP, 30, 1)
+				f.keep(t.Context())
+				time.Sleep(time.Minute)
+				f.mu.Lock()
+				defer f.mu.Unlock()
+				if f.made.IsZero() == tt.writes || tt.writes && f.made.Sub(start) > time.Second {
+					t.Errorf("made ready %v after the agreement, which writes: %v", f.made.Sub(start), tt.writes)
 				}
 			})
 		})
