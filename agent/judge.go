@@ -51,6 +51,7 @@ func (c *Core) localEnd(conn *connection) netip.AddrPort {
 }
 
 func (c *Core) judgeUnanswered(tx *transaction.Transaction, t event.Time) {
+	c.harmedBehind(tx, t)
 	if c.rules.Wants(rule.TimedOut) {
 		c.scene = rule.Scene{Now: t, Conn: tx.Conn, Dir: tx.Dir, Tx: tx}
 		c.rules.Show(rule.TimedOut, &c.scene)

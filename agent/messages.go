@@ -81,6 +81,7 @@ func (c *Core) request(conn *connection, d event.Direction, t event.Time, m *mes
 			tx.Binds = registration.Read(m, d)
 		}
 		if m.Method != sipparse.MethodCancel {
+			c.askedBehind(conn, tx)
 			c.keepAsked(conn, d, t, m, tx)
 			c.newRequest(conn, d, t, m, &tx.Offer)
 		}
@@ -163,6 +164,7 @@ func (c *Core) response(conn *connection, d event.Direction, t event.Time, m *me
 		tx.Binds.Forwarded = tx.Forwarded
 		c.bound.Answered(tx.Binds, tx.Conn, m, t)
 	}
+	c.answeredBehind(tx)
 	c.keepAnswered(request, t, tx, m)
 	if other := c.known(tx.Conn); other != nil && other != conn {
 		c.reviewAfter(other, 0, t)

@@ -8,6 +8,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/keepalive"
 	"github.com/viaduct-project/viaduct/agent/metrics"
 	"github.com/viaduct-project/viaduct/agent/rule"
+	"github.com/viaduct-project/viaduct/agent/transaction"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
 
@@ -137,6 +138,39 @@ func (c *Core) harmedByEnd(conn *connection) {
 	owing = owing && terms.Basis != assist.ByPolicy
 	if h, after := u.Ended(conn.EndedAt, owing, conn.Exiting); h != assist.Unharmed {
 		c.harmed(conn, conn.EndedAt, rule.Upkeep{Harm: h, After: after})
+	}
+}
+
+// askedBehind notes a request of the peer's that conn's program reads behind
+// pongs; an ACK or CANCEL need not be answered by who knows nothing of the INVITE.
+func (c *Core) askedBehind(conn *connection, tx *transaction.Transaction) {
+	if u := conn.upkeep; u != nil && tx.Dir == event.In && conn.Stream() {
+		u.Next(tx.Key.Hash|1, tx.Start)
+	}
+}
+
+// answeredBehind notes that a program has understood such a request.
+func (c *Core) answeredBehind(tx *transaction.Transaction) {
+	conn := c.known(tx.Conn)
+	if tx.Dir != event.In || conn == nil || conn.upkeep == nil || !conn.upkeep.Understood(tx.Key.Hash|1) {
+		return
+	}
+	c.program(conn, true).Reads = true
+}
+
+// harmedBehind looks whether a request that nobody has answered came behind a
+// pong. A program that pings reads pongs all the time.
+func (c *Core) harmedBehind(tx *transaction.Transaction, t event.Time) {
+	conn := c.known(tx.Conn)
+	if tx.Dir != event.In || conn == nil || conn.upkeep == nil {
+		return
+	}
+	h, after := conn.upkeep.GivenUp(tx.Key.Hash | 1)
+	switch p := c.program(conn, false); {
+	case h == assist.Unharmed || tx.AnsweredAt != 0 || tx.Forwarded || conn.EndedAt != 0 || conn.Missing():
+	case conn.pings() || p != nil && (p.Reads || p.Pings):
+	default:
+		c.harmed(conn, t, rule.Upkeep{Harm: h, After: after})
 	}
 }
 

@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -155,5 +156,69 @@ func TestPreparedPrograms(t *testing.T) {
 	again.Restore(r.c.Save(), r.s.Now)
 	if p := again.programs.Get(assist.Name{Name: "proxy"}); p == nil || !p.Pings {
 		t.Errorf("restored %+v", p)
+	}
+}
+
+// TestAutoLearnsLost: SIPp takes a lone CRLF for the beginning of the request
+// that comes next, and does not answer it; two of them pass for an empty
+// message. A program that reads past them is not taken for such a one, nor is
+// one that leaves a request unanswered without them.
+func TestAutoLearnsLost(t *testing.T) {
+	for name, tt := range map[string]struct {
+		reads func(pongs, n int) bool // whether it understands the nth request, behind so many pongs
+		pings bool                    // it sends one, once
+		lost  bool
+	}{
+		"sipp":     {reads: func(pongs, _ int) bool { return pongs%2 == 0 }, lost: true},
+		"copes":    {reads: func(int, int) bool { return true }},
+		"ignores":  {reads: func(pongs, n int) bool { return n != 3 }},
+		"not then": {reads: func(pongs, n int) bool { return pongs%2 == 1 || n != 0 }},
+		"pings":    {reads: func(pongs, n int) bool { return n != 0 }, pings: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, agreedBy)
+			pongs, total := 0, 0
+			r.pong = func(conn *script.Conn) {
+				r.after(time.Millisecond, func() {
+					conn.In("\r\n")
+					pongs, total = pongs+1, total+1
+				})
+			}
+			conn := r.tcp(event.Local, "192.0.2.1:40000", there)
+			answer(conn, event.Out, keepRegister, 200, ";keep=30", "Expires: 3600\r\n")
+			if tt.pings {
+				conn.Out("\r\n\r\n")
+				conn.In("\r\n")
+			}
+			lost := 0
+			for n := range 40 {
+				r.run(time.Duration(10+30*min(n, 1)) * time.Second) // the first comes before any pong
+				m := script.Msg{Method: "OPTIONS", Via: peerVia, Branch: fmt.Sprint(n), CallID: fmt.Sprintf("%d@example.com", n)}
+				conn.In(m.String())
+				if tt.reads(pongs, n) {
+					conn.Out(m.Reply(200).String())
+				} else {
+					lost++
+				}
+				pongs = 0
+			}
+			r.run(time.Minute)
+			up, want, found := r.report().Connections[0].Upkeep, "crlf", 0
+			for _, f := range r.report().Findings {
+				if f.Rule == "POL-07" {
+					found++
+					t.Log(f.Evidence)
+				}
+			}
+			if tt.lost {
+				want = "tcp"
+			}
+			if *up.Method != want || (found == 1) != tt.lost {
+				t.Errorf("%s because %s, POL-07 raised %d times", *up.Method, up.Because, found)
+			}
+			if tt.lost && (lost == 0 || lost > 2 || total > 4) {
+				t.Errorf("%d requests lost, %d pongs", lost, total)
+			}
+		})
 	}
 }

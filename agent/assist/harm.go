@@ -17,12 +17,13 @@ const (
 	ClosedSoon      // it closed the connection, or ended, at once
 	ClosedLate      // it took the lone CRLF for the beginning of a message and gave that up after its time for one
 	AnsweredIt      // it answered it with bytes of its own
-	maxHarm    = AnsweredIt
+	LostNext        // it took it for the beginning of the message that came next, and so did not understand that
+	maxHarm    = LostNext
 )
 
 var harms = [...]string{
 	"", "it closed the connection at once", "it closed the connection when its time for reading a message was over",
-	"it answered the pong",
+	"it answered the pong", "it did not answer the request that came next",
 }
 
 func (h Harm) String() string { return harms[h] }
@@ -50,19 +51,65 @@ const (
 // pings.
 type harm struct {
 	first, last event.Time // since the newest message from the peer
-	pongs       uint8
+	pongs       uint32
+	next        behind
 }
+
+// behind is a request that came behind pongs, and is not answered yet.
+type behind struct {
+	request uint64 // 0: none
+	at      event.Time
+	after   time.Duration // since the newest pong
+	odd     bool          // so many pongs: two of them may pass for an empty message
+}
+
+// undecided is how long it takes at most until a request is answered or given
+// up (RFC 3261 section 17.1.1.2, Timer B), and a little more.
+const undecided = 40 * time.Second
 
 func (h *harm) pong(t event.Time) {
 	if h.pongs == 0 {
 		h.first = t
 	}
 	h.last = t
-	h.pongs = min(h.pongs+1, fewPongs+1)
+	h.pongs++
 }
 
 // Heard notes a message of the peer's: the program has read past the pongs.
-func (f *Flow) Heard() { f.harm = harm{} }
+func (f *Flow) Heard() { f.harm = harm{next: f.harm.next} }
+
+// Next notes a request of the peer's, known by a number that is not 0, before
+// Heard does.
+func (f *Flow) Next(request uint64, t event.Time) {
+	w := &f.harm
+	if w.pongs == 0 || w.next.request != 0 && t.Sub(w.next.at) < undecided {
+		return
+	}
+	w.next = behind{request, t, t.Sub(w.last), w.pongs%2 == 1}
+}
+
+// Understood notes that the program has answered a request, or sent it on. It
+// returns whether that came behind pongs and was understood all the same.
+func (f *Flow) Understood(request uint64) bool {
+	w := &f.harm.next
+	if w.request != request {
+		return false
+	}
+	odd := w.odd
+	*w = behind{}
+	return odd
+}
+
+// GivenUp notes that a request was not answered for as long as its sender waits.
+func (f *Flow) GivenUp(request uint64) (h Harm, after time.Duration) {
+	w := &f.harm.next
+	if w.request != request {
+		return Unharmed, 0
+	}
+	after = w.after
+	*w = behind{}
+	return LostNext, after
+}
 
 // Copes says whether the program has shown by t that pongs do it no harm.
 func (f *Flow) Copes(t event.Time) bool { return f.harm.pongs > 0 && t.Sub(f.harm.first) >= survived }

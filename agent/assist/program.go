@@ -18,7 +18,8 @@ type Name struct {
 type Program struct {
 	Offers  bool `json:",omitempty"` // keep or outbound, itself
 	Pings   bool `json:",omitempty"` // on streams
-	Copes   bool `json:",omitempty"` // was seen to cope with pongs that it had not asked for
+	Copes   bool `json:",omitempty"` // was seen not to close for pongs that it had not asked for
+	Reads   bool `json:",omitempty"` // has answered a request that came behind such a pong
 	Suffers Harm `json:",omitempty"` // from pongs; holds for all programs of the name
 }
 
@@ -117,7 +118,7 @@ func (t *Programs) Restore(all []SavedProgram) {
 		}
 		n := Name{s.Name, s.Container}
 		p := t.Make(n)
-		p.Offers, p.Pings, p.Copes = p.Offers || s.Offers, p.Pings || s.Pings, p.Copes || s.Copes
+		p.Offers, p.Pings, p.Copes, p.Reads = p.Offers || s.Offers, p.Pings || s.Pings, p.Copes || s.Copes, p.Reads || s.Reads
 		if s.Suffers != Unharmed {
 			t.Harmed(n, s.Suffers)
 		}

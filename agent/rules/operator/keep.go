@@ -21,7 +21,8 @@ var keeping = []rule.Rule{
 		Broken: "A program of this host suffers from the answers to the pings that are sent for it",
 		Silent: "Programs that were seen to cope with an answer. Closes more than 150 ms after it, unless the program " +
 			"owes keep-alives on the connection: then more than a second after it, but not from 15 to 35 seconds, as a program " +
-			"closes that waits for the rest of a message. Closes by viaduct.",
+			"closes that waits for the rest of a message. Closes by viaduct. Requests that came behind a pong and are not " +
+			"answered, of programs that have answered such a one, or sent it on, or send pings.",
 		Standing: rule.ByPolicy,
 		Check:    rule.Check{Assisted: suffers},
 	},
