@@ -26,7 +26,7 @@ func empty(t *testing.T, c *Core, now event.Time) {
 	if z != (metrics.Sizes{}) {
 		t.Errorf("left over: %+v", z)
 	}
-	if c.open.oldest != nil || c.udp.oldest != nil || c.closing.oldest != nil || c.budget.Used != 0 {
+	if c.open.First() != nil || c.udp.First() != nil || c.closing.First() != nil || c.budget.Used != 0 {
 		t.Error("a list or the budget of held bytes is not empty")
 	}
 	for _, p := range c.Metrics(c.now).Peers {

@@ -9,6 +9,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/dialog"
 	"github.com/viaduct-project/viaduct/agent/fact"
 	"github.com/viaduct-project/viaduct/agent/history"
+	"github.com/viaduct-project/viaduct/agent/internal/chain"
 	"github.com/viaduct-project/viaduct/agent/keepalive"
 	"github.com/viaduct-project/viaduct/agent/stream"
 	"github.com/viaduct-project/viaduct/agent/transaction"
@@ -49,10 +50,9 @@ type connection struct {
 	wire    *wire            // of TLS, nil before the first record
 	heard   *keepalive.State // what wire.alive was, once the connection is retired
 
-	in             *list // open, udp or closing
-	older, younger *connection
-	sock           *socket // UDP
-	flow           *flow   // of sock
+	age  chain.Link[connection]  // open, udp or closing
+	sock *socket                 // UDP
+	flow *chain.Link[connection] // of sock
 }
 
 // half is one direction of a TCP connection.

@@ -18,6 +18,7 @@ import (
 	"github.com/viaduct-project/viaduct/agent/early"
 	"github.com/viaduct-project/viaduct/agent/fact"
 	"github.com/viaduct-project/viaduct/agent/history"
+	"github.com/viaduct-project/viaduct/agent/internal/chain"
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/agent/metrics"
 	"github.com/viaduct-project/viaduct/agent/negotiate"
@@ -50,9 +51,9 @@ type Core struct {
 	sockets map[uint64]*socket // UDP
 	lastID  uint64
 
-	open    list // TCP, by last activity
-	udp     list // flows, by last activity
-	closing list // TCP, by close
+	open    chain.Chain[connection] // TCP, by last activity
+	udp     chain.Chain[connection] // flows, by last activity
+	closing chain.Chain[connection] // TCP, by close
 	closed  ring
 	met     order
 	past    history.Budget

@@ -45,7 +45,7 @@ func (c *Core) segment(e *event.Event) {
 		conn.MidLife = true
 	}
 	if conn.ClosedAt == 0 {
-		c.open.put(conn)
+		conn.age.Join(&c.open, conn)
 	}
 	if conn.streams == nil {
 		c.makeStreams(conn)

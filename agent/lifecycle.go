@@ -27,7 +27,7 @@ func (c *Core) connect(e *event.Event) (conn *connection, fresh bool) {
 		conn.Transport = event.TLS
 	}
 	c.tcp[e.Socket] = conn
-	c.open.put(conn)
+	conn.age.Join(&c.open, conn)
 	return conn, true
 }
 
@@ -185,7 +185,7 @@ func (c *Core) closedEvent(e *event.Event) {
 	c.countClose(conn)
 	c.judge(rule.Closed, conn, e.Time)
 	c.part(conn)
-	c.closing.put(conn)
+	conn.age.Join(&c.closing, conn)
 	c.stale(conn)
 }
 
@@ -212,6 +212,6 @@ func (c *Core) failedConnect(conn *connection, e *event.Event) {
 	c.peerOf(conn).Failures[e.How]++
 	conn.Peer.Failures++
 	c.judge(rule.Closed, conn, e.Time)
-	c.closing.put(conn)
+	conn.age.Join(&c.closing, conn)
 	c.stale(conn)
 }

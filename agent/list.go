@@ -2,50 +2,10 @@
 
 package agent
 
-import "github.com/viaduct-project/viaduct/internal/event"
-
-// list orders connections by when they were last put at its end. A connection
-// is in one list at a time.
-type list struct {
-	oldest, youngest *connection
-	n                int
-}
-
-// put moves conn to the end of l, out of whatever list it was in.
-func (l *list) put(conn *connection) {
-	if l.youngest == conn {
-		return
-	}
-	conn.leave()
-	conn.in, conn.older = l, l.youngest
-	l.n++
-	if l.youngest != nil {
-		l.youngest.younger = conn
-	} else {
-		l.oldest = conn
-	}
-	l.youngest = conn
-}
-
-// leave takes conn out of the list it is in.
-func (conn *connection) leave() {
-	l := conn.in
-	if l == nil {
-		return
-	}
-	l.n--
-	if conn.older != nil {
-		conn.older.younger = conn.younger
-	} else {
-		l.oldest = conn.younger
-	}
-	if conn.younger != nil {
-		conn.younger.older = conn.older
-	} else {
-		l.youngest = conn.older
-	}
-	conn.in, conn.older, conn.younger = nil, nil, nil
-}
+import (
+	"github.com/viaduct-project/viaduct/agent/internal/chain"
+	"github.com/viaduct-project/viaduct/internal/event"
+)
 
 // ring keeps the newest closed connections.
 type ring struct {
@@ -77,7 +37,7 @@ type socket struct {
 	owner   event.Process
 	netns   uint64
 	inside  *event.Container // nil if none is known
-	newest  *flow
+	flows   chain.Chain[connection]
 	told    bool // the source speaks of it, not only its datagrams do
 	woken   bool // its flows that an earlier agent kept alive are there again
 	missing bool // the last recount did not find it
@@ -88,29 +48,12 @@ func (r *ring) newest(back int) *connection {
 	return r.records[(r.added-1-uint64(back))%uint64(r.limit)]
 }
 
-// flow is the place of a connection among those of its socket.
-type flow struct {
-	*connection
-	older, younger *flow
-}
-
 func (s *socket) add(conn *connection) {
-	conn.sock, conn.flow = s, &flow{connection: conn, older: s.newest}
-	if s.newest != nil {
-		s.newest.younger = conn.flow
-	}
-	s.newest = conn.flow
+	conn.sock, conn.flow = s, new(chain.Link[connection])
+	conn.flow.Join(&s.flows, conn)
 }
 
 func (s *socket) remove(conn *connection) {
-	f := conn.flow
-	if f.younger != nil {
-		f.younger.older = f.older
-	} else {
-		s.newest = f.older
-	}
-	if f.older != nil {
-		f.older.younger = f.younger
-	}
+	conn.flow.Leave()
 	conn.sock, conn.flow = nil, nil
 }

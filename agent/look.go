@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/viaduct-project/viaduct/agent/class"
+	"github.com/viaduct-project/viaduct/agent/internal/chain"
 	"github.com/viaduct-project/viaduct/agent/query"
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -124,11 +125,11 @@ func (c *Core) Changed(since event.Time, limit int, yield func(id uint64)) (more
 		yield(conn.ID)
 		return true
 	}
-	for _, open := range []*list{&c.open, &c.udp} {
-		for conn := open.youngest; conn != nil && show(conn, max(conn.LastIn, conn.LastOut)); conn = conn.older {
+	for _, open := range []*chain.Chain[connection]{&c.open, &c.udp} {
+		for conn := open.Last(); conn != nil && show(conn, max(conn.LastIn, conn.LastOut)); conn = conn.age.Prev() {
 		}
 	}
-	for conn := c.closing.youngest; conn != nil && show(conn, conn.ClosedAt); conn = conn.older {
+	for conn := c.closing.Last(); conn != nil && show(conn, conn.ClosedAt); conn = conn.age.Prev() {
 	}
 	for back := range c.closed.len() {
 		if conn := c.closed.newest(back); !show(conn, conn.ClosedAt) {

@@ -62,7 +62,7 @@ func (c *Core) MatchFinding(now event.Time, f *query.Filter, n *rule.Finding) bo
 
 // Counts are figures of the whole that cost nothing to ask for.
 func (c *Core) Counts() (s report.Counts) {
-	s.Open, s.Closed = c.open.n+c.udp.n, c.closing.n+c.closed.len()
+	s.Open, s.Closed = c.open.Len()+c.udp.Len(), c.closing.Len()+c.closed.len()
 	s.Findings = c.FindingCounts()
 	s.Peers, s.Actions = c.peers.Len(), len(c.acts.order)
 	_, s.Messages, s.Lost = c.Totals()

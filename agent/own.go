@@ -94,7 +94,7 @@ func (c *Core) ownDatagram(e *event.Event) {
 	if e.Direction == event.Out {
 		c.mark(conn, e.Time, history.What{Kind: history.Injected, Dir: e.Direction})
 		u.newest = e.Time
-		c.udp.put(conn)
+		conn.age.Join(&c.udp, conn)
 		u.Requested(m.ID, e.Time, c.rand)
 		if u.slot >= 0 {
 			c.plan(u)
@@ -107,7 +107,7 @@ func (c *Core) ownDatagram(e *event.Event) {
 	}
 	c.mark(conn, e.Time, history.What{Kind: history.Bound, Dir: e.Direction})
 	u.newest = e.Time
-	c.udp.put(conn)
+	conn.age.Join(&c.udp, conn)
 	c.peerOf(conn).Keepalives[metrics.Viaduct][keepalive.StunResponse][event.In]++
 	if u.RTT > 0 {
 		c.peerOf(conn).RoundTrip.Observe(u.RTT.Seconds())

@@ -5,6 +5,7 @@ package agent
 import (
 	"github.com/viaduct-project/viaduct/agent/class"
 	"github.com/viaduct-project/viaduct/agent/fact"
+	"github.com/viaduct-project/viaduct/agent/internal/chain"
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/agent/policy"
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -130,8 +131,8 @@ func (c *Core) named(conn *connection, m *message.Message) {
 func (c *Core) SetPolicy(p *policy.Policy) {
 	c.cfg.Policy = p
 	c.by.Use(p.Names()) // whose gauges are zero now
-	for _, open := range []*list{&c.open, &c.udp, &c.closing} {
-		for conn := open.oldest; conn != nil; conn = conn.younger {
+	for _, open := range []*chain.Chain[connection]{&c.open, &c.udp, &c.closing} {
+		for conn := open.First(); conn != nil; conn = conn.age.Next() {
 			conn.placed.valid, conn.tally.counted = false, false
 			c.place(conn)
 			c.tallyOf(conn, c.now)

@@ -16,8 +16,8 @@ import "github.com/viaduct-project/viaduct/internal/event"
 // socket has no close to miss; its end shows in this way only. suspects are
 // those that were not alive for the first time: another count tells.
 func (c *Core) Recount(alive func(socket uint64) bool, asked event.Time) (missed, suspects int) {
-	for conn := c.open.oldest; conn != nil; {
-		next := conn.younger
+	for conn := c.open.First(); conn != nil; {
+		next := conn.age.Next()
 		there := alive(conn.Socket) || !conn.idleSince(asked)
 		if !there && conn.missing {
 			missed++
@@ -34,7 +34,7 @@ func (c *Core) Recount(alive func(socket uint64) bool, asked event.Time) (missed
 		conn = next
 	}
 	for _, s := range c.sockets {
-		there := alive(s.cookie) || s.since >= asked || s.newest != nil && !s.newest.idleSince(asked)
+		there := alive(s.cookie) || s.since >= asked || s.flows.Len() > 0 && !s.flows.Last().idleSince(asked)
 		if !there && s.missing {
 			c.socketClosed(&event.Event{Kind: event.Closed, Time: asked, Socket: s.cookie, Transport: event.UDP})
 		} else if !there {

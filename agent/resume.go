@@ -5,6 +5,7 @@ package agent
 import (
 	"time"
 
+	"github.com/viaduct-project/viaduct/agent/internal/chain"
 	"github.com/viaduct-project/viaduct/agent/saved"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
@@ -18,8 +19,8 @@ const resumable = 2 * time.Hour
 func (c *Core) Save() *saved.State {
 	s := &saved.State{Format: saved.Format, Connections: []saved.Connection{}, Programs: c.programs.Save()}
 	for _, negotiated := range []bool{true, false} {
-		for _, open := range []*list{&c.open, &c.udp} {
-			for conn := open.youngest; conn != nil; conn = conn.older {
+		for _, open := range []*chain.Chain[connection]{&c.open, &c.udp} {
+			for conn := open.Last(); conn != nil; conn = conn.age.Prev() {
 				if (conn.Neg != nil) != negotiated || !conn.memorable() {
 					continue
 				}

@@ -13,14 +13,14 @@ import (
 // learned again, then the TCP connection that was silent for longest.
 func (c *Core) evict() {
 	switch {
-	case c.closing.oldest != nil:
-		c.retire(c.closing.oldest)
-	case c.udp.oldest != nil:
+	case c.closing.First() != nil:
+		c.retire(c.closing.First())
+	case c.udp.First() != nil:
 		c.evicted.Flows++
-		c.expireFlow(c.udp.oldest)
-	case c.open.oldest != nil:
+		c.expireFlow(c.udp.First())
+	case c.open.First() != nil:
 		c.evicted.Connections++
-		conn := c.open.oldest
+		conn := c.open.First()
 		c.release(conn)
 		c.past.Drop(&conn.marks)
 		c.met.remove(conn)
@@ -80,7 +80,7 @@ func (c *Core) release(conn *connection) {
 	if conn.Neg != nil {
 		c.agreements.Release(conn.Neg, cmp.Or(conn.ClosedAt, max(conn.LastIn, conn.LastOut)))
 	}
-	conn.leave()
+	conn.age.Leave()
 	if conn.sock != nil {
 		s := conn.sock
 		if conn.Owner.PID == 0 {
@@ -88,7 +88,7 @@ func (c *Core) release(conn *connection) {
 		}
 		conn.Inside = conn.container()
 		s.remove(conn)
-		if s.newest == nil && !s.told {
+		if s.flows.Len() == 0 && !s.told {
 			delete(c.sockets, s.cookie)
 		}
 	}

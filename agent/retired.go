@@ -30,7 +30,7 @@ func (c *Core) Retired(now event.Time, since uint64, n int, yield func(id uint64
 // PutAway retires the connections that have ended without waiting for what may
 // come late, at the end of an observation.
 func (c *Core) PutAway() {
-	for c.closing.oldest != nil {
-		c.retire(c.closing.oldest)
+	for c.closing.First() != nil {
+		c.retire(c.closing.First())
 	}
 }

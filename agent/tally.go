@@ -84,14 +84,14 @@ func (c *Core) tallyOf(conn *connection, now event.Time) {
 		}
 	}
 	c.move(conn, -1)
-	t.counted = conn.in == &c.open || conn.in == &c.udp
+	t.counted = conn.age.In() == &c.open || conn.age.In() == &c.udp
 	var next event.Time
 	if t.counted {
 		t.slot, t.transport, t.initiator = uint16(slot), conn.Transport, conn.Initiator
 		t.class, t.standing = class.Of(&e), conn.Neg.Standing(now)
 		c.move(conn, +1)
 		next = earlier(conn.Neg.Next(now), c.tallyAnswers(conn, counted, now.Add(-timerSlack)))
-	} else if conn.in == nil {
+	} else if conn.age.In() == nil {
 		c.tallyAnswers(conn, counted, max(now, conn.First))
 	}
 	c.tallies.due.set(conn, next)

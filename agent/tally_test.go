@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/viaduct-project/viaduct/agent/class"
+	"github.com/viaduct-project/viaduct/agent/internal/chain"
 	"github.com/viaduct-project/viaduct/agent/internal/model"
 	"github.com/viaduct-project/viaduct/agent/internal/script"
 	"github.com/viaduct-project/viaduct/agent/metrics"
@@ -28,8 +29,8 @@ type gauges struct {
 
 func walked(c *Core, now event.Time) map[string]gauges {
 	all := make(map[string]gauges)
-	for _, open := range []*list{&c.open, &c.udp} {
-		for conn := open.oldest; conn != nil; conn = conn.younger {
+	for _, open := range []*chain.Chain[connection]{&c.open, &c.udp} {
+		for conn := open.First(); conn != nil; conn = conn.age.Next() {
 			name := c.peerOf(conn).Name
 			g := all[name]
 			e := conn.evidence(now)

@@ -37,9 +37,9 @@ func (c *Core) tick(now event.Time) {
 	c.early.Expire(now)
 	late := now.Add(-timerSlack)
 	c.rules.Advance(late) // first: what is given up below is given up later than the timers are due
-	for c.udp.oldest != nil && c.silent(c.udp.oldest, now) {
+	for c.udp.First() != nil && c.silent(c.udp.First(), now) {
 	}
-	for conn := c.closing.oldest; conn != nil && now.Sub(conn.ClosedAt) >= linger; conn = c.closing.oldest {
+	for conn := c.closing.First(); conn != nil && now.Sub(conn.ClosedAt) >= linger; conn = c.closing.First() {
 		c.retire(conn)
 	}
 	c.agreements.Expire(now)
@@ -65,8 +65,8 @@ func (c *Core) Finish(now event.Time) {
 	c.waiting = nil
 	c.rules.Advance(now)
 	c.rules.Finish()
-	for c.closing.oldest != nil {
-		c.retire(c.closing.oldest)
+	for c.closing.First() != nil {
+		c.retire(c.closing.First())
 	}
 }
 

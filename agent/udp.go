@@ -81,9 +81,9 @@ func (c *Core) socketClosed(e *event.Event) {
 	if s == nil || e.Remote.Port() != 0 {
 		return
 	}
-	for s.newest != nil {
-		if !c.silent(s.newest.connection, e.Time) {
-			c.endFlow(s.newest.connection, e.Time, event.Local, event.HowUnknown)
+	for conn := s.flows.Last(); conn != nil; conn = s.flows.Last() {
+		if !c.silent(conn, e.Time) {
+			c.endFlow(conn, e.Time, event.Local, event.HowUnknown)
 		}
 	}
 	delete(c.sockets, e.Socket)
@@ -122,7 +122,7 @@ func (c *Core) datagram(e *event.Event) {
 		conn = c.newFlow(e, key)
 		defer func() { c.peerOf(conn).Opened[event.UDP][conn.Initiator]++ }() // who began is known by then, if ever
 	}
-	c.udp.put(conn)
+	conn.age.Join(&c.udp, conn)
 	c.stale(conn)
 	c.local = unmapped(e.Local)
 	if e.Lost {

@@ -40,7 +40,7 @@ func (c *Core) record(e *event.Event) {
 		conn.MidLife = true
 	}
 	if conn.ClosedAt == 0 {
-		c.open.put(conn)
+		conn.age.Join(&c.open, conn)
 	}
 	w := conn.wire
 	if w == nil {

@@ -9,6 +9,7 @@ import (
 	"hash/maphash"
 
 	"github.com/viaduct-project/viaduct/agent/fact"
+	"github.com/viaduct-project/viaduct/agent/internal/chain"
 	"github.com/viaduct-project/viaduct/agent/lasting"
 	"github.com/viaduct-project/viaduct/agent/note"
 	"github.com/viaduct-project/viaduct/internal/event"
@@ -44,7 +45,7 @@ func Lasting(callID, localTag, remoteTag []byte) uint64 {
 // Owner is a connection's end of the table.
 type Owner struct {
 	Conn    *fact.Conn
-	head    *Dialog
+	dialogs chain.Chain[Dialog]
 	Begun   uint32
 	Ended   uint32
 	EndedAt event.Time // of the latest
@@ -58,10 +59,10 @@ type Dialog struct {
 	Begun event.Time
 	Notes *note.Pad
 
-	owner          *Owner
-	until          event.Time // end of a subscription, 0 if it has none
-	prev, next     *Dialog    // of the owner
-	older, younger *Dialog
+	owner *Owner
+	until event.Time         // end of a subscription, 0 if it has none
+	own   chain.Link[Dialog] // of the owner
+	age   chain.Link[Dialog] // of the table
 }
 
 // Table holds at most Limit dialogs.
@@ -69,8 +70,8 @@ type Table struct {
 	Limit   int
 	Evicted uint64
 
-	byID             map[ID]*Dialog
-	oldest, youngest *Dialog
+	byID map[ID]*Dialog
+	all  chain.Chain[Dialog] // as they began
 }
 
 // New returns an empty table.
@@ -90,21 +91,13 @@ func (tb *Table) Begin(o *Owner, id ID, by event.Direction, t, until event.Time)
 		d.until = until
 		return d, false
 	}
-	if len(tb.byID) >= tb.Limit && tb.oldest != nil {
+	if oldest := tb.all.First(); len(tb.byID) >= tb.Limit && oldest != nil {
 		tb.Evicted++
-		tb.remove(tb.oldest)
+		tb.remove(oldest)
 	}
-	d := &Dialog{ID: id, By: by, Conn: o.Conn, Begun: t, owner: o, until: until, next: o.head, older: tb.youngest}
-	if o.head != nil {
-		o.head.prev = d
-	}
-	o.head = d
-	if tb.youngest != nil {
-		tb.youngest.younger = d
-	} else {
-		tb.oldest = d
-	}
-	tb.youngest = d
+	d := &Dialog{ID: id, By: by, Conn: o.Conn, Begun: t, owner: o, until: until}
+	d.own.Join(&o.dialogs, d)
+	d.age.Join(&tb.all, d)
 	tb.byID[id] = d
 	o.Begun++
 	return d, true
@@ -125,8 +118,8 @@ func (tb *Table) End(id ID, t event.Time) *Dialog {
 
 // Expire ends o's subscriptions that ran out and calls ended for each.
 func (o *Owner) Expire(tb *Table, now event.Time, ended func(*Dialog)) {
-	for d := o.head; d != nil; {
-		next := d.next
+	for d := o.dialogs.Last(); d != nil; {
+		next := d.own.Prev()
 		if d.until != 0 && d.until <= now {
 			ended(tb.End(d.ID, d.until))
 		}
@@ -137,7 +130,7 @@ func (o *Owner) Expire(tb *Table, now event.Time, ended func(*Dialog)) {
 // Alive counts o's dialogs that had not ended at t.
 func (o *Owner) Alive(t event.Time) int {
 	n := 0
-	for d := o.head; d != nil; d = d.next {
+	for d := o.dialogs.First(); d != nil; d = d.own.Next() {
 		if d.until == 0 || d.until > t {
 			n++
 		}
@@ -147,29 +140,13 @@ func (o *Owner) Alive(t event.Time) int {
 
 // Release drops the dialogs of o: its connection is gone.
 func (tb *Table) Release(o *Owner) {
-	for o.head != nil {
-		tb.remove(o.head)
+	for d := o.dialogs.Last(); d != nil; d = o.dialogs.Last() {
+		tb.remove(d)
 	}
 }
 
 func (tb *Table) remove(d *Dialog) {
 	delete(tb.byID, d.ID)
-	if d.older != nil {
-		d.older.younger = d.younger
-	} else {
-		tb.oldest = d.younger
-	}
-	if d.younger != nil {
-		d.younger.older = d.older
-	} else {
-		tb.youngest = d.older
-	}
-	if d.prev != nil {
-		d.prev.next = d.next
-	} else {
-		d.owner.head = d.next
-	}
-	if d.next != nil {
-		d.next.prev = d.prev
-	}
+	d.own.Leave()
+	d.age.Leave()
 }

@@ -5,6 +5,7 @@ package negotiate
 import (
 	"net/netip"
 
+	"github.com/viaduct-project/viaduct/agent/internal/chain"
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/internal/event"
 	"github.com/viaduct-project/viaduct/sipparse"
@@ -63,15 +64,14 @@ type Agreement struct {
 	Before    event.Time        // the one before that
 	Resumed   event.Time        // when this process took it up from another one, 0 if it saw it made
 
-	key          uint64 // of the registration or dialog
-	to           Neighbour
-	tx           uint64 // that made it
-	early        uint64 // INVITE's transaction, while no 2xx confirmed the dialog
-	state        *State // of its connection, nil if that is gone
-	same         *Agreement
-	prev, next   *Agreement // on the connection
-	older, newer *Agreement // in its queue
-	queue        *agreementQueue
+	key   uint64 // of the registration or dialog
+	to    Neighbour
+	tx    uint64 // that made it
+	early uint64 // INVITE's transaction, while no 2xx confirmed the dialog
+	state *State // of its connection, nil if that is gone
+	same  *Agreement
+	here  chain.Link[Agreement] // on the connection
+	age   chain.Link[Agreement] // among those held, or those of no connection
 }
 
 // Neighbour is where the requests of one direction go, as far as it is the same

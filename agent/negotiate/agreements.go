@@ -5,6 +5,7 @@ package negotiate
 import (
 	"time"
 
+	"github.com/viaduct-project/viaduct/agent/internal/chain"
 	"github.com/viaduct-project/viaduct/internal/event"
 	"github.com/viaduct-project/viaduct/sipparse"
 )
@@ -22,8 +23,8 @@ type Agreements struct {
 	byKey         map[uint64]*Agreement // of one registration or dialog, chained by same
 	n             int
 	registrations int
-	held          agreementQueue // on a connection, the least recently agreed first
-	orphans       agreementQueue // on none, the longest first
+	held          chain.Chain[Agreement] // on a connection, the least recently agreed first
+	orphans       chain.Chain[Agreement] // on none, the longest first
 }
 
 // NewAgreements returns an empty table.
@@ -92,8 +93,8 @@ func (tb *Agreements) Subscribed(key uint64, until event.Time) {
 
 // Prune ends what has run out on the connection of s.
 func (tb *Agreements) Prune(s *State, t event.Time) {
-	for a := s.agreements; a != nil; {
-		next := a.next
+	for a := s.agreements.Last(); a != nil; {
+		next := a.here.Prev()
 		if !a.Stands(t) {
 			tb.over(a, Expired, t)
 		}
@@ -104,11 +105,11 @@ func (tb *Agreements) Prune(s *State, t event.Time) {
 // Release takes the connection of s away at t: registrations stand on it and
 // fall with it, dialogs may go on on another.
 func (tb *Agreements) Release(s *State, t event.Time) {
-	for a := s.agreements; a != nil; {
-		next := a.next
+	for a := s.agreements.Last(); a != nil; {
+		next := a.here.Prev()
 		if a.Scope == ScopeDialog && a.early == 0 && a.Stands(t) {
 			tb.detach(a, Gone, t)
-			a.enqueue(&tb.orphans)
+			a.age.Join(&tb.orphans, a)
 			a.Moved = t
 		} else {
 			tb.over(a, Gone, t)
@@ -119,7 +120,7 @@ func (tb *Agreements) Release(s *State, t event.Time) {
 
 // Expire drops the orphans that no connection came for.
 func (tb *Agreements) Expire(now event.Time) {
-	for a := tb.orphans.oldest; a != nil && now.Sub(a.Moved) >= orphanage; a = tb.orphans.oldest {
+	for a := tb.orphans.First(); a != nil && now.Sub(a.Moved) >= orphanage; a = tb.orphans.First() {
 		tb.remove(a)
 	}
 }
@@ -137,9 +138,9 @@ func (tb *Agreements) find(key uint64, d event.Direction, to Neighbour) *Agreeme
 
 func (tb *Agreements) add(a *Agreement, s *State) {
 	if tb.n >= tb.Limit {
-		oldest := tb.orphans.oldest
+		oldest := tb.orphans.First()
 		if oldest == nil {
-			oldest = tb.held.oldest
+			oldest = tb.held.First()
 		}
 		if oldest != nil {
 			tb.Evicted++
@@ -153,7 +154,7 @@ func (tb *Agreements) add(a *Agreement, s *State) {
 		tb.registrations++
 	}
 	tb.attach(a, s)
-	a.enqueue(&tb.held)
+	a.age.Join(&tb.held, a)
 }
 
 // over ends a and leaves its memory with the connection.
@@ -182,7 +183,7 @@ func (tb *Agreements) remove(a *Agreement) {
 		before.same = a.same
 	}
 	a.same = nil
-	a.dequeue()
+	a.age.Leave()
 	tb.n--
 	if a.Scope == ScopeRegistration {
 		tb.registrations--
@@ -190,11 +191,8 @@ func (tb *Agreements) remove(a *Agreement) {
 }
 
 func (tb *Agreements) attach(a *Agreement, s *State) {
-	a.state, a.prev, a.next = s, nil, s.agreements
-	if a.next != nil {
-		a.next.prev = a
-	}
-	s.agreements = a
+	a.state = s
+	a.here.Join(&s.agreements, a)
 	tb.changed(s)
 }
 
@@ -229,18 +227,11 @@ func (tb *Agreements) move(a *Agreement, s *State, t event.Time) {
 	tb.detach(a, Left, t)
 	a.Moved, a.Uses, a.Kept, a.Before = t, 1, 0, 0
 	tb.attach(a, s)
-	a.enqueue(&tb.held)
+	a.age.Join(&tb.held, a)
 }
 
 func (tb *Agreements) unlink(a *Agreement) {
 	tb.changed(a.state)
-	if a.prev != nil {
-		a.prev.next = a.next
-	} else {
-		a.state.agreements = a.next
-	}
-	if a.next != nil {
-		a.next.prev = a.prev
-	}
-	a.state, a.prev, a.next = nil, nil, nil
+	a.here.Leave()
+	a.state = nil
 }

@@ -82,7 +82,7 @@ func (tb *Agreements) registered(r *Reply, value uint32, ok bool) bool {
 	if fresh {
 		tb.add(a, r.State)
 	} else {
-		a.enqueue(&tb.held)
+		a.age.Join(&tb.held, a)
 	}
 	return true
 }
@@ -123,8 +123,8 @@ func (tb *Agreements) dialog(r *Reply, value uint32, ok bool) bool {
 // settle ends the early dialogs of an INVITE, at once or, as there may be more
 // 2xx from other forks, soon.
 func (tb *Agreements) settle(r *Reply, success bool) (had bool) {
-	for a := r.State.agreements; a != nil; {
-		next := a.next
+	for a := r.State.agreements.Last(); a != nil; {
+		next := a.here.Prev()
 		switch {
 		case a.early != r.Tx:
 		case success:

@@ -47,7 +47,7 @@ func (s *State) Keep() (k Keep, d event.Direction, ok bool) {
 // shown is the tightest agreement of the direction, or what was last heard.
 func (s *State) shown(d event.Direction) Keep {
 	var best *Agreement
-	for a := s.agreements; a != nil; a = a.next {
+	for a := s.agreements.Last(); a != nil; a = a.here.Prev() {
 		if a.By == d && (best == nil || a.tighter(best)) {
 			best = a
 		}
@@ -65,8 +65,8 @@ func (s *State) Live(d event.Direction, t event.Time) iter.Seq[*Agreement] {
 		if s == nil {
 			return
 		}
-		for a := s.agreements; a != nil; {
-			next := a.next
+		for a := s.agreements.Last(); a != nil; {
+			next := a.here.Prev()
 			if a.By == d && a.Stands(t) && !yield(a) {
 				return
 			}
@@ -128,14 +128,14 @@ func (s *State) Tightest(d event.Direction, t event.Time) (tightest *Agreement) 
 }
 
 // Keeping says whether there are agreements on the connection at all.
-func (s *State) Keeping() bool { return s != nil && s.agreements != nil }
+func (s *State) Keeping() bool { return s != nil && s.agreements.Len() > 0 }
 
 // Beat notes a keep-alive that went in direction d.
 func (s *State) Beat(d event.Direction, t event.Time) {
 	if s == nil {
 		return
 	}
-	for a := s.agreements; a != nil; a = a.next {
+	for a := s.agreements.Last(); a != nil; a = a.here.Prev() {
 		if a.By == d {
 			a.Before, a.Kept = a.Kept, t
 		}
@@ -149,7 +149,7 @@ func (s *State) Past(d event.Direction, t event.Time) (p Past) {
 		return p
 	}
 	p = s.past[index(d)]
-	for a := s.agreements; a != nil; a = a.next {
+	for a := s.agreements.Last(); a != nil; a = a.here.Prev() {
 		if a.By == d && !a.Stands(t) && a.Until >= p.At {
 			p = Past{Expired, a.Until, a}
 		}

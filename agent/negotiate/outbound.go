@@ -124,7 +124,7 @@ func (s *State) KeptEver(d event.Direction) bool {
 	if s == nil {
 		return false
 	}
-	for a := s.agreements; a != nil; a = a.next {
+	for a := s.agreements.Last(); a != nil; a = a.here.Prev() {
 		if a.By == d {
 			return true
 		}

@@ -129,7 +129,7 @@ func (s *State) Next(t event.Time) (next event.Time) {
 			next = candidate
 		}
 	}
-	for a := s.agreements; a != nil; a = a.next {
+	for a := s.agreements.Last(); a != nil; a = a.here.Prev() {
 		at(a.Until)
 	}
 	at(s.Outbound.Until)

@@ -46,7 +46,7 @@ func (s *State) Save() *Saved {
 		saved.Keep[i].call = 0
 	}
 	saved.Persistent.Offer.Agreed = nil
-	for a := s.agreements; a != nil && len(saved.Agreements) < MaxSavedAgreements; a = a.next {
+	for a := s.agreements.Last(); a != nil && len(saved.Agreements) < MaxSavedAgreements; a = a.here.Prev() {
 		saved.Agreements = append(saved.Agreements, a.save())
 	}
 	slices.Reverse(saved.Agreements)

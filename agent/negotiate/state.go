@@ -5,6 +5,7 @@ package negotiate
 import (
 	"time"
 
+	"github.com/viaduct-project/viaduct/agent/internal/chain"
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
@@ -17,8 +18,8 @@ const Linger = 32 * time.Second
 // State is what was negotiated on one connection. Only connections on which
 // something was offered have one.
 type State struct {
-	agreements *Agreement // of keep, the newest first
-	keep       [2]Keep    // shown where there is none
+	agreements chain.Chain[Agreement] // of keep
+	keep       [2]Keep                // shown where there is none
 	past       [2]Past
 	Alias      Alias
 	Persistent Persistent

@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/viaduct-project/viaduct/agent/internal/chain"
 )
 
 // Peer is one remote address.
@@ -30,8 +32,8 @@ type Peer struct {
 	Answers   bool   // it has answered a keep-alive
 	served    map[server]struct{}
 
-	Live           int // connections that refer to the peer
-	older, younger *Peer
+	Live   int // connections that refer to the peer
+	unused chain.Link[Peer]
 }
 
 // Table holds at most Limit peers; beyond that the one that has no connection
@@ -40,9 +42,9 @@ type Table struct {
 	Limit   int
 	Evicted uint64
 
-	byAddr           map[netip.Addr]*Peer
-	oldest, youngest *Peer // without a live connection, by the time they lost it
-	pairs            map[Neighbours]ends
+	byAddr map[netip.Addr]*Peer
+	unused chain.Chain[Peer] // without a live connection, by the time they lost it
+	pairs  map[Neighbours]ends
 }
 
 // NewTable returns an empty table.
@@ -60,15 +62,15 @@ func (tb *Table) Pairs() int { return len(tb.pairs) }
 func (tb *Table) Get(addr netip.Addr) *Peer {
 	p := tb.byAddr[addr]
 	if p == nil {
-		if len(tb.byAddr) >= tb.Limit && tb.oldest != nil {
+		if oldest := tb.unused.First(); len(tb.byAddr) >= tb.Limit && oldest != nil {
 			tb.Evicted++
-			delete(tb.byAddr, tb.oldest.Address)
-			tb.unlink(tb.oldest)
+			delete(tb.byAddr, oldest.Address)
+			oldest.unused.Leave()
 		}
 		p = &Peer{Address: addr}
 		tb.byAddr[addr] = p
-	} else if p.Live == 0 {
-		tb.unlink(p)
+	} else {
+		p.unused.Leave()
 	}
 	p.Live++
 	return p
@@ -77,30 +79,9 @@ func (tb *Table) Get(addr netip.Addr) *Peer {
 // Release says that a connection of p is gone.
 func (tb *Table) Release(p *Peer) {
 	p.Live--
-	if p.Live > 0 {
-		return
+	if p.Live == 0 {
+		p.unused.Join(&tb.unused, p)
 	}
-	p.older, p.younger = tb.youngest, nil
-	if tb.youngest != nil {
-		tb.youngest.younger = p
-	} else {
-		tb.oldest = p
-	}
-	tb.youngest = p
-}
-
-func (tb *Table) unlink(p *Peer) {
-	if p.older != nil {
-		p.older.younger = p.younger
-	} else {
-		tb.oldest = p.younger
-	}
-	if p.younger != nil {
-		p.younger.older = p.older
-	} else {
-		tb.youngest = p.older
-	}
-	p.older, p.younger = nil, nil
 }
 
 // Unsorted returns the peers in any order.

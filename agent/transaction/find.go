@@ -18,7 +18,7 @@ const maxSame = 16
 // Some may have been answered.
 func (tb *Table) Find(k Key) iter.Seq[*Transaction] {
 	return func(yield func(*Transaction) bool) {
-		for tx := tb.byKey[k]; tx != nil; tx = tx.chain {
+		for tx := tb.byKey[k]; tx != nil; tx = tx.same {
 			if !yield(tx) {
 				return
 			}
@@ -30,7 +30,7 @@ func (tb *Table) Find(k Key) iter.Seq[*Transaction] {
 // same request, sent on other connections.
 func (tb *Table) Same(tx *Transaction) iter.Seq[*Transaction] {
 	return func(yield func(*Transaction) bool) {
-		for other := tb.byKey[tx.Key]; other != nil; other = other.chain {
+		for other := tb.byKey[tx.Key]; other != nil; other = other.same {
 			if other != tx && other.Dir == tx.Dir && !yield(other) {
 				return
 			}
@@ -42,7 +42,7 @@ func (tb *Table) Same(tx *Transaction) iter.Seq[*Transaction] {
 // time has not passed by t, and the newest with that key.
 func (tb *Table) on(c *fact.Conn, k Key, d event.Direction, t event.Time) (tx, newest *Transaction) {
 	newest = tb.byKey[k]
-	for tx = newest; tx != nil; tx = tx.chain {
+	for tx = newest; tx != nil; tx = tx.same {
 		if tx.Conn == c && tx.Dir == d {
 			if tx.deadline <= t {
 				tb.expire(tx)
@@ -59,7 +59,7 @@ func (tb *Table) on(c *fact.Conn, k Key, d event.Direction, t event.Time) (tx, n
 // Two network namespaces may use the same addresses, so it does not look
 // beyond c's.
 func (tb *Table) elsewhere(c *fact.Conn, k Key, d event.Direction, t event.Time) (found *Transaction) {
-	for tx := tb.byKey[k]; tx != nil; tx = tx.chain {
+	for tx := tb.byKey[k]; tx != nil; tx = tx.same {
 		if tx.Dir != d || tx.Conn == c || tx.deadline <= t ||
 			tx.Conn.NetNS != c.NetNS && tx.Conn.NetNS != 0 && c.NetNS != 0 {
 			continue
@@ -76,14 +76,14 @@ func (tb *Table) elsewhere(c *fact.Conn, k Key, d event.Direction, t event.Time)
 
 // insert puts tx in front of those with its key, whose newest is head.
 func (tb *Table) insert(tx, head *Transaction) {
-	tx.chain = head
+	tx.same = head
 	tb.byKey[tx.Key] = tx
 	tb.n++
 	if tx.Dir == event.In {
 		tb.received++
 	}
 	same := 1
-	for oldest := head; oldest != nil; oldest = oldest.chain {
+	for oldest := head; oldest != nil; oldest = oldest.same {
 		if same++; same > maxSame {
 			tb.Evicted++
 			tb.drop(oldest)
@@ -100,16 +100,16 @@ func (tb *Table) unchain(tx *Transaction) {
 	}
 	head := tb.byKey[tx.Key]
 	if head == tx {
-		if tx.chain == nil {
+		if tx.same == nil {
 			delete(tb.byKey, tx.Key)
 		} else {
-			tb.byKey[tx.Key] = tx.chain
+			tb.byKey[tx.Key] = tx.same
 		}
-		tx.chain = nil
+		tx.same = nil
 		return
 	}
-	for head.chain != tx {
-		head = head.chain
+	for head.same != tx {
+		head = head.same
 	}
-	head.chain, tx.chain = tx.chain, nil
+	head.same, tx.same = tx.same, nil
 }

@@ -10,7 +10,7 @@ import (
 
 func (tb *Table) fresh() *Transaction {
 	if tx := tb.free; tx != nil {
-		tb.free = tx.next
+		tb.free, tx.same = tx.same, nil
 		return tx
 	}
 	return new(Transaction)
@@ -19,8 +19,8 @@ func (tb *Table) fresh() *Transaction {
 // remove takes tx out of the table. The caller recycles it.
 func (tb *Table) remove(tx *Transaction) {
 	tb.unchain(tx)
-	tx.queue.remove(tx)
-	tx.owner.remove(tx)
+	tx.age.Leave()
+	tx.own.Leave()
 }
 
 // drop is remove for a transaction that nobody looks at any more.
@@ -40,7 +40,7 @@ func (tb *Table) recycle() {
 func (tb *Table) reuse(tx *Transaction) {
 	tx.part()
 	tx.Conn, tx.Notes, tx.owner = nil, nil, nil // for the garbage collector
-	tx.next, tb.free = tb.free, tx
+	tx.same, tb.free = tb.free, tx
 }
 
 // Due is when the next request that waits is given up, 0 if none does.
@@ -53,27 +53,33 @@ func (tb *Table) Due() event.Time {
 }
 
 func (q *queue) next() event.Time {
-	if q.oldest == nil {
-		return 0
+	if oldest := q.First(); oldest != nil {
+		return oldest.deadline
 	}
-	return q.oldest.deadline
+	return 0
 }
 
-func (q *queue) due(now event.Time) bool { return q.oldest != nil && q.oldest.deadline <= now }
+// due returns the oldest if its time has come, else nil.
+func (q *queue) due(now event.Time) *Transaction {
+	if oldest := q.First(); oldest != nil && oldest.deadline <= now {
+		return oldest
+	}
+	return nil
+}
 
 // Expire drops what has waited for long enough.
 func (tb *Table) Expire(now event.Time) {
 	for _, q := range []*queue{&tb.waiting, &tb.proceed} {
-		for q.due(now) {
-			tb.expire(q.oldest)
+		for tx := q.due(now); tx != nil; tx = q.due(now) {
+			tb.expire(tx)
 		}
 	}
 }
 
 // Forget drops what has been answered and was kept for long enough.
 func (tb *Table) Forget(now event.Time) {
-	for tb.completed.due(now) {
-		tb.drop(tb.completed.oldest)
+	for tx := tb.completed.due(now); tx != nil; tx = tb.completed.due(now) {
+		tb.drop(tx)
 	}
 }
 
@@ -90,8 +96,8 @@ func (tb *Table) expire(tx *Transaction) {
 // Release says that o's connection is gone. Transactions that wait are kept:
 // they may be answered on another connection.
 func (tb *Table) Release(o *Owner) {
-	for tx := o.head; tx != nil; {
-		next := tx.next
+	for tx := o.all.Last(); tx != nil; {
+		next := tx.own.Prev()
 		if !tx.pending {
 			tb.drop(tx)
 		}
@@ -101,9 +107,9 @@ func (tb *Table) Release(o *Owner) {
 
 func (tb *Table) evict() {
 	for _, q := range []*queue{&tb.completed, &tb.waiting, &tb.proceed} {
-		if q.oldest != nil {
+		if oldest := q.First(); oldest != nil {
 			tb.Evicted++
-			tb.drop(q.oldest)
+			tb.drop(oldest)
 			return
 		}
 	}
@@ -113,7 +119,7 @@ func (tb *Table) evict() {
 // newest first.
 func (o *Owner) Waiting(t event.Time) iter.Seq[*Transaction] {
 	return func(yield func(*Transaction) bool) {
-		for tx := o.head; tx != nil; tx = tx.next {
+		for tx := o.all.Last(); tx != nil; tx = tx.own.Prev() {
 			if tx.pending && tx.deadline > t && !yield(tx) {
 				return
 			}
@@ -122,51 +128,6 @@ func (o *Owner) Waiting(t event.Time) iter.Seq[*Transaction] {
 }
 
 func (tb *Table) requeue(tx *Transaction, q *queue, deadline event.Time) {
-	tx.queue.remove(tx)
 	tx.deadline = deadline
-	q.push(tx)
-}
-
-func (q *queue) push(tx *Transaction) {
-	tx.queue, tx.olderQueued, tx.younger = q, q.youngest, nil
-	if q.youngest != nil {
-		q.youngest.younger = tx
-	} else {
-		q.oldest = tx
-	}
-	q.youngest = tx
-}
-
-func (q *queue) remove(tx *Transaction) {
-	if tx.olderQueued != nil {
-		tx.olderQueued.younger = tx.younger
-	} else {
-		q.oldest = tx.younger
-	}
-	if tx.younger != nil {
-		tx.younger.olderQueued = tx.olderQueued
-	} else {
-		q.youngest = tx.olderQueued
-	}
-	tx.olderQueued, tx.younger = nil, nil
-}
-
-func (o *Owner) push(tx *Transaction) {
-	tx.prev, tx.next = nil, o.head
-	if o.head != nil {
-		o.head.prev = tx
-	}
-	o.head = tx
-}
-
-func (o *Owner) remove(tx *Transaction) {
-	if tx.prev != nil {
-		tx.prev.next = tx.next
-	} else {
-		o.head = tx.next
-	}
-	if tx.next != nil {
-		tx.next.prev = tx.prev
-	}
-	tx.prev, tx.next = nil, nil
+	tx.age.Join(&q.Chain, tx)
 }

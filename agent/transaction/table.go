@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/viaduct-project/viaduct/agent/fact"
+	"github.com/viaduct-project/viaduct/agent/internal/chain"
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/internal/event"
 	"github.com/viaduct-project/viaduct/sipparse"
@@ -26,14 +27,14 @@ const (
 // Owner is a connection's end of the table.
 type Owner struct {
 	Conn      *fact.Conn
-	head      *Transaction
+	all       chain.Chain[Transaction]
 	Completed uint32 // transactions that got a final response
 	TimedOut  uint32 // transactions that got none
 }
 
 // queue is a list by age; all in it live equally long, so its front expires
 // first.
-type queue struct{ oldest, youngest *Transaction }
+type queue struct{ chain.Chain[Transaction] }
 
 // Table holds at most Limit transactions.
 type Table struct {
@@ -107,8 +108,8 @@ func (tb *Table) Request(o *Owner, k Key, d event.Direction, m *message.Message,
 		deadline: t.Add(Timeout), pending: true, owner: o,
 	}
 	tb.insert(tx, newest)
-	o.push(tx)
-	tb.waiting.push(tx)
+	tx.own.Join(&o.all, tx)
+	tx.age.Join(&tb.waiting.Chain, tx)
 	if d == event.Out && m.Vias > 1 && tb.received > 0 {
 		tb.link(tx, m)
 	}
@@ -118,7 +119,7 @@ func (tb *Table) Request(o *Owner, k Key, d event.Direction, m *message.Message,
 // link finds the request that a proxy on this host forwards by m: the Via
 // below its own was on top then (RFC 3261 section 16.6).
 func (tb *Table) link(tx *Transaction, m *message.Message) {
-	for up := tb.byKey[KeyBy(m, &m.Second)]; up != nil; up = up.chain {
+	for up := tb.byKey[KeyBy(m, &m.Second)]; up != nil; up = up.same {
 		if up.Dir == event.In && up.Asked.Call == tx.Asked.Call {
 			tx.forwards(up)
 			return
@@ -158,7 +159,7 @@ func (tb *Table) Response(o *Owner, k Key, d event.Direction, status int, toTag 
 	}
 	tb.complete(tx, t)
 	tx.status, tx.toTag = uint16(status), toTag
-	for copied := newest; copied != nil; copied = copied.chain {
+	for copied := newest; copied != nil; copied = copied.same {
 		if copied.Dir == d && copied.pending { // the same request on another connection
 			tb.complete(copied, t)
 			copied.status, copied.toTag = tx.status, tx.toTag

@@ -172,7 +172,7 @@ func TestCopies(t *testing.T) {
 		h.request(a, event.Out, script.Msg{Method: "OPTIONS"}, v)
 		h.now = h.now.Add(time.Second)
 	}
-	tx := a.head
+	tx := a.all.Last()
 	if tx.Copies != 20 || len(tx.Again) != maxAgain || tx.Again[0] != start.Add(time.Second) {
 		t.Errorf("%+v", tx)
 	}

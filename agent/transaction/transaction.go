@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/viaduct-project/viaduct/agent/fact"
+	"github.com/viaduct-project/viaduct/agent/internal/chain"
 	"github.com/viaduct-project/viaduct/agent/negotiate"
 	"github.com/viaduct-project/viaduct/agent/note"
 	"github.com/viaduct-project/viaduct/agent/registration"
@@ -41,13 +42,12 @@ type Transaction struct {
 	acked    bool
 	pending  bool
 
-	owner                *Owner
-	prev, next           *Transaction // of the owner
-	queue                *queue
-	olderQueued, younger *Transaction
-	chain                *Transaction // same key, older
-	upstream             *Transaction // that this one forwards
-	forks, sibling       *Transaction // that forward this one; next fork of the same
+	owner          *Owner
+	own            chain.Link[Transaction] // of the owner
+	age            chain.Link[Transaction] // of a queue
+	same           *Transaction            // of this key, older
+	upstream       *Transaction            // that this one forwards
+	forks, sibling *Transaction            // that forward this one; next fork of the same
 }
 
 const maxAgain = 15
