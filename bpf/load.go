@@ -39,6 +39,7 @@ func (o Options) withDefaults() Options {
 // Probes are the loaded and attached programs. Close detaches them.
 type Probes struct {
 	objects programsObjects
+	figures *ebpf.Memory // of the table that a scan fills
 	links   []link.Link
 	ring    *ringbuf.Reader
 	decoder decoder
@@ -70,6 +71,9 @@ func Load(o Options) (_ *Probes, err error) {
 	}()
 	if err := p.load(o); err != nil {
 		return nil, err
+	}
+	if p.figures, err = p.objects.Figures.Memory(); err != nil {
+		return nil, fmt.Errorf("map what a scan writes: %w", err)
 	}
 	if err := p.attach(o.Cgroup); err != nil {
 		return nil, err

@@ -225,6 +225,7 @@ type programsSockState struct {
 const (
 	programsMapCounters           = "counters"
 	programsMapEarly              = "early"
+	programsMapFigures            = "figures"
 	programsMapFirstBytes         = "first_bytes"
 	programsMapKnownSip           = "known_sip"
 	programsMapOwnAnswers         = "own_answers"
@@ -238,6 +239,7 @@ const (
 	programsProgScanSockets       = "scan_sockets"
 	programsProgTcpState          = "tcp_state"
 	programsVarEndedSocket        = "ended_socket"
+	programsVarFiguresWritten     = "figures_written"
 	programsVarHeldSocket         = "held_socket"
 	programsVarPacketKnowsProcess = "packet_knows_process"
 	programsVarScan               = "scan"
@@ -313,6 +315,7 @@ type programsProgramSpecs struct {
 type programsMapSpecs struct {
 	Counters   *ebpf.MapSpec `ebpf:"counters"`
 	Early      *ebpf.MapSpec `ebpf:"early"`
+	Figures    *ebpf.MapSpec `ebpf:"figures"`
 	FirstBytes *ebpf.MapSpec `ebpf:"first_bytes"`
 	KnownSip   *ebpf.MapSpec `ebpf:"known_sip"`
 	OwnAnswers *ebpf.MapSpec `ebpf:"own_answers"`
@@ -327,6 +330,7 @@ type programsMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type programsVariableSpecs struct {
 	EndedSocket        *ebpf.VariableSpec `ebpf:"ended_socket"`
+	FiguresWritten     *ebpf.VariableSpec `ebpf:"figures_written"`
 	HeldSocket         *ebpf.VariableSpec `ebpf:"held_socket"`
 	PacketKnowsProcess *ebpf.VariableSpec `ebpf:"packet_knows_process"`
 	Scan               *ebpf.VariableSpec `ebpf:"scan"`
@@ -369,6 +373,7 @@ func (o *programsObjects) Close() error {
 type programsMaps struct {
 	Counters   *ebpf.Map `ebpf:"counters"`
 	Early      *ebpf.Map `ebpf:"early"`
+	Figures    *ebpf.Map `ebpf:"figures"`
 	FirstBytes *ebpf.Map `ebpf:"first_bytes"`
 	KnownSip   *ebpf.Map `ebpf:"known_sip"`
 	OwnAnswers *ebpf.Map `ebpf:"own_answers"`
@@ -382,6 +387,7 @@ func (m *programsMaps) Close() error {
 	return _ProgramsClose(
 		m.Counters,
 		m.Early,
+		m.Figures,
 		m.FirstBytes,
 		m.KnownSip,
 		m.OwnAnswers,
@@ -397,6 +403,7 @@ func (m *programsMaps) Close() error {
 // It can be passed to loadProgramsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type programsVariables struct {
 	EndedSocket        *ebpf.Variable `ebpf:"ended_socket"`
+	FiguresWritten     *ebpf.Variable `ebpf:"figures_written"`
 	HeldSocket         *ebpf.Variable `ebpf:"held_socket"`
 	PacketKnowsProcess *ebpf.Variable `ebpf:"packet_knows_process"`
 	Scan               *ebpf.Variable `ebpf:"scan"`

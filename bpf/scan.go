@@ -28,12 +28,15 @@ func (p *Probes) Scan(figures func(*event.Event)) error {
 	if err := p.objects.Scan.Set(p.scans); err != nil {
 		return fmt.Errorf("number the scan: %w", err)
 	}
+	if err := p.objects.FiguresWritten.Set(uint32(0)); err != nil {
+		return fmt.Errorf("make room for what the scan finds: %w", err)
+	}
 	files, err := link.AttachIter(link.IterOptions{Program: p.objects.ScanFiles})
 	if err != nil {
 		return fmt.Errorf("attach to iter/task_file: %w", err)
 	}
 	defer files.Close()
-	if err := runIterator(files, func([]byte) error { return nil }); err != nil {
+	if err := runIterator(files, func() error { return nil }); err != nil {
 		return fmt.Errorf("scan the files of all processes: %w", err)
 	}
 	sockets, err := link.AttachIter(link.IterOptions{Program: p.objects.ScanSockets, Map: p.objects.Sockets})
@@ -42,12 +45,14 @@ func (p *Probes) Scan(figures func(*event.Event)) error {
 	}
 	defer sockets.Close()
 	d := decoder{epoch: p.decoder.epoch, tlsPorts: p.decoder.tlsPorts, names: make(map[[16]int8]string)}
-	err = runIterator(sockets, func(raw []byte) error {
-		e, err := d.decode(raw)
-		if err == nil {
-			figures(e)
-		}
-		return err
+	err = runIterator(sockets, func() error {
+		return p.takeFigures(func(raw []byte) error {
+			e, err := d.decode(raw)
+			if err == nil {
+				figures(e)
+			}
+			return err
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("scan the sockets: %w", err)
@@ -60,36 +65,46 @@ func (p *Probes) Now() event.Time {
 	return p.decoder.epoch.Add(bootNow())
 }
 
-func runIterator(l *link.Iter, record func([]byte) error) error {
+// takeFigures hands over the records that the scan has written, and makes room
+// for others.
+func (p *Probes) takeFigures(record func([]byte) error) error {
+	var n uint32
+	if err := p.objects.FiguresWritten.Get(&n); err != nil {
+		return fmt.Errorf("ask how many there are: %w", err)
+	}
+	size := int64(unsafe.Sizeof(programsLifeRecord{}))
+	raw := make([]byte, size)
+	for i := range int64(n) {
+		if _, err := p.figures.ReadAt(raw, i*size); err != nil {
+			return err
+		}
+		if err := record(raw); err != nil {
+			return err
+		}
+	}
+	return p.objects.FiguresWritten.Set(uint32(0))
+}
+
+// runIterator calls taken each time when the program has stopped, for want of
+// room or at the end.
+func runIterator(l *link.Iter, taken func() error) error {
 	r, err := l.Open()
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	return readRecords(r, record)
+	return readAll(r, taken)
 }
 
-// readRecords cuts what an iterator writes into records.
-func readRecords(r io.Reader, record func([]byte) error) error {
-	buffer := make([]byte, 64*unsafe.Sizeof(programsLifeRecord{}))
-	size := int(unsafe.Sizeof(programsLifeRecord{}))
-	have := 0
-	for {
-		n, err := r.Read(buffer[have:])
-		have += n
-		used := 0
-		for ; have-used >= size; used += size {
-			if err := record(buffer[used : used+size]); err != nil {
-				return err
-			}
-		}
-		have = copy(buffer, buffer[used:have])
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		// The kernel pauses after a million objects that wrote nothing.
-		if err != nil && !errors.Is(err, unix.EAGAIN) {
+func readAll(r io.Reader, taken func() error) error {
+	for nothing := make([]byte, 8); ; {
+		// The kernel pauses after a million objects, too.
+		_, err := r.Read(nothing)
+		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, unix.EAGAIN) {
 			return err
+		}
+		if wrong := taken(); wrong != nil || errors.Is(err, io.EOF) {
+			return wrong
 		}
 	}
 }

@@ -65,7 +65,10 @@ int scan_sockets(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct sock_state *state = ctx->value;
 	struct sock *sk = ctx->sk;
 
-	if (sk && state)
-		on_storage(ctx->meta->seq, sk, state);
+	if (!sk || !state)
+		return 0;
+	if (figures_written >= FIGURES_MAX)
+		return 1; /* this socket again, once there is room */
+	on_storage(sk, state);
 	return 0;
 }

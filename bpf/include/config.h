@@ -22,6 +22,9 @@ __u8 sip_ports[8192];
 /* The number of the running or last scan; the agent counts it up. */
 __u32 scan;
 
+/* How many records the scan has written since the agent took some. */
+__u32 figures_written;
+
 /*
  * The cookie of the socket of which the agent holds a duplicate at this moment,
  * and of the one that it is ending; 0: none.

@@ -210,6 +210,23 @@ struct {
 	__type(value, struct own_answer);
 } own_answers SEC(".maps");
 
+#define FIGURES_MAX 8192
+
+/*
+ * What a scan has to say of the sockets that are open. Inserted: by the scan,
+ * from the front; when it is full the pass stops. The agent takes what is there
+ * and has the pass go on. As an iterator's own output, which the kernel has room
+ * for some hundred records of at a time, it would cost a walk from the beginning
+ * for each of these pieces.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, FIGURES_MAX);
+	__type(key, __u32);
+	__type(value, struct life_record);
+} figures SEC(".maps");
+
 /* Records to the agent; the loader sets the size. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

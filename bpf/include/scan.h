@@ -3,8 +3,8 @@
  * Sockets older than the programs, and who holds which socket now. Two passes:
  * the first walks the files of every process and notes holders in the sockets'
  * storage; the second walks that storage, publishes what is new through the
- * ring (so that it is in order with closes) and writes the figures of live SIP
- * sockets to the reader, which is also the recount that finds missed closes.
+ * ring (so that it is in order with closes) and hands the figures of live SIP
+ * sockets to the agent, which is also the recount that finds missed closes.
  */
 #ifndef VIADUCT_SCAN_H
 #define VIADUCT_SCAN_H
@@ -94,18 +94,20 @@ static __always_inline void settle_owner(struct sock_state *state)
 	state->flags |= SOCK_OWNER_NEW;
 }
 
-static __always_inline void write_figures(struct seq_file *seq, const struct sock_state *state,
-					  const struct ends *ends, struct sock *sk)
+static __always_inline void write_figures(const struct sock_state *state, const struct ends *ends, struct sock *sk)
 {
-	struct life_record record = {};
+	__u32 n = figures_written;
+	struct life_record *record = bpf_map_lookup_elem(&figures, &n);
 
-	fill_head(&record.head, RECORD_FIGURES, sk->sk_protocol, state, ends, bpf_ktime_get_boot_ns());
-	fill_life(&record, state);
-	fill_figures(&record, sk);
-	bpf_seq_write(seq, &record, sizeof(record));
+	if (!record)
+		return;
+	fill_head(&record->head, RECORD_FIGURES, sk->sk_protocol, state, ends, bpf_ktime_get_boot_ns());
+	fill_life(record, state);
+	fill_figures(record, sk);
+	figures_written = n + 1;
 }
 
-static __always_inline void on_storage(struct seq_file *seq, struct sock *sk, struct sock_state *state)
+static __always_inline void on_storage(struct sock *sk, struct sock_state *state)
 {
 	struct ends ends;
 
@@ -127,7 +129,7 @@ static __always_inline void on_storage(struct seq_file *seq, struct sock *sk, st
 	if (state->flags & SOCK_OWNER_NEW &&
 	    emit_life(RECORD_OWNER, DIRECTION_NONE, sk->sk_protocol, state, &ends, NULL))
 		state->flags &= ~SOCK_OWNER_NEW;
-	write_figures(seq, state, &ends, sk);
+	write_figures(state, &ends, sk);
 }
 
 #endif
