@@ -39,9 +39,10 @@ lint: ## gofmt, vet, staticcheck
 	go vet -tags screenshots ./internal/screenshots
 	go tool staticcheck ./...
 
-# One package at a time: several load probes and make traffic on the same host.
+# One package at a time: several load probes and make traffic on the same host. The
+# live tests wait for timers of SIP for minutes, on a slow machine for more.
 test-go: build ## all Go tests, the live ones too; a skip is a failure (root)
-	VIADUCT_STRICT=1 go test -p 1 ./...
+	VIADUCT_STRICT=1 go test -p 1 -timeout 20m ./...
 	go test -tags countwork -run TestWorkIsLinear ./sipparse
 
 test-bench-module: ## sipparse against another parser
