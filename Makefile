@@ -5,7 +5,7 @@ GOFLAGS_BUILD = -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 # A static binary: it runs in any container and any distribution.
 export CGO_ENABLED ?= 0
 
-.PHONY: help build demo test check setup generate check-generated lint test-go test-bench-module test-deploy fuzz fuzz-long churn injections screenshots test-kernels interop bench bench-sipparse image deb manifests test-deploy install clean FORCE
+.PHONY: help build demo test check setup generate check-generated lint test-go test-bench-module test-deploy fuzz fuzz-long churn injections keepalive-soak screenshots test-kernels interop bench bench-sipparse image deb manifests test-deploy install clean FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -35,7 +35,7 @@ lint: ## gofmt, vet, staticcheck
 	go vet ./...
 	go vet -tags kernels ./internal/kernels/...
 	go vet -tags interop ./internal/interop
-	go vet -tags churn ./internal/livetest
+	go vet -tags churn,soak ./internal/livetest
 	go vet -tags screenshots ./internal/screenshots
 	go tool staticcheck ./...
 
@@ -70,6 +70,10 @@ churn: ## 2,000 connections for ten minutes (CHURN=3m for less) under a policy t
 
 injections: ## a million keep-alives into streams that are being written to (root)
 	go test -count=1 -run 'TestNeverMidMessage$$' -v -timeout 30m ./internal/act -injections 1000000
+
+SOAK ?= 10m
+keepalive-soak: ## programs that cannot stand pongs, kept alive for ten minutes (SOAK=1m for less; root)
+	go test -count=1 -tags soak -run 'TestPongsSoak$$' -v -timeout 60m ./internal/livetest -soak $(SOAK)
 
 test-kernels: ## boot other kernels under qemu, load everything, play calls
 	scripts/kernels.sh

@@ -3,6 +3,7 @@
 package livetest
 
 import (
+	"flag"
 	"fmt"
 	"net"
 	"net/netip"
@@ -22,7 +23,7 @@ import (
 const holderVariable = "VIADUCT_LIVETEST_HOLDER"
 
 func TestMain(m *testing.M) {
-	for variable, run := range map[string]func() error{holderVariable: hold, programVariable: program, handsVariable: lendHands, limiterVariable: limitUntilKilled} {
+	for variable, run := range map[string]func() error{holderVariable: hold, programVariable: program, framerVariable: frame, handsVariable: lendHands, limiterVariable: limitUntilKilled} {
 		if os.Getenv(variable) == "" {
 			continue
 		}
@@ -31,6 +32,10 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", "16"); err != nil { // what is parallel here waits nearly all the time
+		panic(err)
 	}
 	os.Exit(m.Run())
 }
