@@ -52,10 +52,11 @@ const answerWait = 16 * time.Second
 var ErrFull = errors.New("too many STUN requests are under way")
 
 // Asking tells the programs of a STUN request that this process is about to send
-// from the port of local to remote: [event.Event.Own] will be set for it and for its
-// answers, and with swallow the answers are kept from the program whose socket it
-// is. Calls for the same transaction renew the time.
-func (p *Probes) Asking(transaction [12]byte, local, remote netip.AddrPort, swallow bool) error {
+// on a socket, from the port of local to remote: [event.Event.Own] will be set for it
+// and for its answers, and with swallow the answers are kept from the program whose
+// socket it is. An answer that another socket with the same port gets is told of as
+// this one's. Calls for the same transaction renew the time.
+func (p *Probes) Asking(transaction [12]byte, socket uint64, local, remote netip.AddrPort, swallow bool) error {
 	p.asked.mu.Lock()
 	defer p.asked.mu.Unlock()
 	now := bootNow()
@@ -64,7 +65,7 @@ func (p *Probes) Asking(transaction [12]byte, local, remote netip.AddrPort, swal
 		_ = p.objects.OwnAnswers.Delete(&id)
 	})
 	value := programsOwnAnswer{
-		ExpiresNs: uint64(now + answerWait), Remote: remote.Addr().As16(), RemotePort: remote.Port(), LocalPort: local.Port(),
+		ExpiresNs: uint64(now + answerWait), Cookie: socket, Remote: remote.Addr().As16(), RemotePort: remote.Port(), LocalPort: local.Port(),
 	}
 	if swallow {
 		value.Swallow = 1

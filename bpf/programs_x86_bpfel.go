@@ -116,6 +116,7 @@ type programsLifeRecord struct {
 type programsOwnAnswer struct {
 	_          structs.HostLayout
 	ExpiresNs  uint64
+	Cookie     uint64
 	Remote     [16]uint8
 	RemotePort uint16
 	LocalPort  uint16

@@ -67,9 +67,45 @@ type helperHeads struct {
 	}
 }
 
+type helperLifeRecord struct {
+	_    structs.HostLayout
+	Head struct {
+		_          structs.HostLayout
+		TimeNs     uint64
+		Cookie     uint64
+		Netns      uint64
+		Kind       uint8
+		Protocol   uint8
+		Direction  uint8
+		Flags      uint8
+		LocalPort  uint16
+		RemotePort uint16
+		Local      [16]uint8
+		Remote     [16]uint8
+	}
+	Cgroup        uint64
+	OpenedNs      uint64
+	LastInNs      uint64
+	LastOutNs     uint64
+	BytesSent     uint64
+	BytesReceived uint64
+	HandshakeUs   uint32
+	SrttUs        uint32
+	Retransmits   uint32
+	NextIn        uint32
+	NextOut       uint32
+	Pid           uint32
+	Role          uint8
+	Ending        uint8
+	Exiting       uint8
+	Pad           [5]uint8
+	Comm          [16]int8
+}
+
 type helperOwnAnswer struct {
 	_          structs.HostLayout
 	ExpiresNs  uint64
+	Cookie     uint64
 	Remote     [16]uint8
 	RemotePort uint16
 	LocalPort  uint16
@@ -187,6 +223,7 @@ type helperSockState struct {
 const (
 	helperMapCounters           = "counters"
 	helperMapEarly              = "early"
+	helperMapFigures            = "figures"
 	helperMapFirstBytes         = "first_bytes"
 	helperMapKnownSip           = "known_sip"
 	helperMapOwnAnswers         = "own_answers"
@@ -197,6 +234,7 @@ const (
 	helperProgExamine           = "examine"
 	helperProgWalk              = "walk"
 	helperVarEndedSocket        = "ended_socket"
+	helperVarFiguresWritten     = "figures_written"
 	helperVarHeldSocket         = "held_socket"
 	helperVarIncoming           = "incoming"
 	helperVarPacketKnowsProcess = "packet_knows_process"
@@ -264,6 +302,7 @@ type helperProgramSpecs struct {
 type helperMapSpecs struct {
 	Counters   *ebpf.MapSpec `ebpf:"counters"`
 	Early      *ebpf.MapSpec `ebpf:"early"`
+	Figures    *ebpf.MapSpec `ebpf:"figures"`
 	FirstBytes *ebpf.MapSpec `ebpf:"first_bytes"`
 	KnownSip   *ebpf.MapSpec `ebpf:"known_sip"`
 	OwnAnswers *ebpf.MapSpec `ebpf:"own_answers"`
@@ -278,6 +317,7 @@ type helperMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type helperVariableSpecs struct {
 	EndedSocket        *ebpf.VariableSpec `ebpf:"ended_socket"`
+	FiguresWritten     *ebpf.VariableSpec `ebpf:"figures_written"`
 	HeldSocket         *ebpf.VariableSpec `ebpf:"held_socket"`
 	Incoming           *ebpf.VariableSpec `ebpf:"incoming"`
 	PacketKnowsProcess *ebpf.VariableSpec `ebpf:"packet_knows_process"`
@@ -315,6 +355,7 @@ func (o *helperObjects) Close() error {
 type helperMaps struct {
 	Counters   *ebpf.Map `ebpf:"counters"`
 	Early      *ebpf.Map `ebpf:"early"`
+	Figures    *ebpf.Map `ebpf:"figures"`
 	FirstBytes *ebpf.Map `ebpf:"first_bytes"`
 	KnownSip   *ebpf.Map `ebpf:"known_sip"`
 	OwnAnswers *ebpf.Map `ebpf:"own_answers"`
@@ -328,6 +369,7 @@ func (m *helperMaps) Close() error {
 	return _HelperClose(
 		m.Counters,
 		m.Early,
+		m.Figures,
 		m.FirstBytes,
 		m.KnownSip,
 		m.OwnAnswers,
@@ -343,6 +385,7 @@ func (m *helperMaps) Close() error {
 // It can be passed to loadHelperObjects or ebpf.CollectionSpec.LoadAndAssign.
 type helperVariables struct {
 	EndedSocket        *ebpf.Variable `ebpf:"ended_socket"`
+	FiguresWritten     *ebpf.Variable `ebpf:"figures_written"`
 	HeldSocket         *ebpf.Variable `ebpf:"held_socket"`
 	Incoming           *ebpf.Variable `ebpf:"incoming"`
 	PacketKnowsProcess *ebpf.Variable `ebpf:"packet_knows_process"`

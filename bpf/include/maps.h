@@ -191,6 +191,7 @@ struct own_id {
 
 struct own_answer {
 	__u64 expires_ns;
+	__u64 cookie; /* of the socket that asked; the answer may come to another one with its port */
 	__u8 remote[16];
 	__u16 remote_port;
 	__u16 local_port;

@@ -25,6 +25,7 @@ struct piece {
 	__u16 kind; /* of the record */
 	__u16 headed; /* it may begin with the header of a TLS record */
 	__u32 own; /* the agent's bytes, or an answer to it */
+	__u64 asker; /* the socket whose record it is, 0: the packet's */
 };
 
 static __always_inline void lose(struct sock_state *state, bool in, __u32 bytes)
@@ -46,6 +47,8 @@ static __always_inline void fill_data(struct data_record *record, struct sock_st
 	}
 	if (piece->own)
 		record->head.flags |= RECORD_OWN;
+	if (piece->asker)
+		record->head.cookie = piece->asker;
 	record->seq = piece->seq;
 	record->length_bytes = piece->length;
 	record->pad = 0;
@@ -110,6 +113,8 @@ struct range {
 	__u32 from; /* in the payload */
 	__u32 length;
 	__u32 own; /* the agent's bytes, or an answer to it */
+	__u32 pad;
+	__u64 asker; /* the socket whose record it is, 0: the packet's */
 };
 
 /*
@@ -128,6 +133,7 @@ __noinline int emit_range(struct __sk_buff *skb, struct sock_state *state, const
 	piece.offset = packet->payload_offset + range->from;
 	piece.seq = packet->seq + range->from;
 	piece.own = range->own;
+	piece.asker = range->asker;
 	left = range->length;
 	if (packet->protocol == IPPROTO_UDP) {
 		size = left;

@@ -160,11 +160,14 @@ static __always_inline void own_datagram(struct sock_state *state, const struct 
 	emit_life(RECORD_OWNER, DIRECTION_NONE, IPPROTO_UDP, state, &packet->ends, NULL);
 }
 
-/* Returns whether the datagram goes on. */
+/*
+ * Returns whether the datagram goes on. Of workers that share a port by SO_REUSEPORT
+ * any may be handed the answer: it is told of as the one's that asked.
+ */
 static __always_inline int watch_own(struct __sk_buff *skb, struct sock_state *state,
 				     const struct packet *packet, const struct own_answer *answer, bool in)
 {
-	struct range range = { .length = packet->payload_length, .own = true };
+	struct range range = { .length = packet->payload_length, .own = true, .asker = answer->cookie };
 
 	emit_range(skb, state, packet, &range, in);
 	if (!in || !answer->swallow)

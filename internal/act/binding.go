@@ -37,7 +37,7 @@ func (h *Hands) Binding(t Target, packet []byte, swallow bool) Outcome {
 		if out := address(t, &w); out.Result != 0 {
 			return out
 		}
-		if err := h.marks.Asking([12]byte(packet[8:]), t.Local, t.Remote, swallow); err != nil {
+		if err := h.marks.Asking([12]byte(packet[8:]), t.Socket, t.Local, t.Remote, swallow); err != nil {
 			return failed(Sendmsg, "%s: %w", t, err)
 		}
 		standing, err := h.sends.write(w)

@@ -39,7 +39,7 @@ type Marks interface {
 	// written to streams are put, or negative; see [guard.New].
 	OwnBytes() int
 	// Asking announces a STUN request that is about to be sent.
-	Asking(transaction [12]byte, local, remote netip.AddrPort, swallow bool) error
+	Asking(transaction [12]byte, socket uint64, local, remote netip.AddrPort, swallow bool) error
 }
 
 // Hands act on sockets. Their methods may be called from any goroutine; they act
@@ -87,7 +87,7 @@ func (unseen) Ending(uint64) error  { return nil }
 func (unseen) Writing(uint64) error { return nil }
 func (unseen) OwnBytes() int        { return -1 }
 
-func (unseen) Asking([12]byte, netip.AddrPort, netip.AddrPort, bool) error { return nil }
+func (unseen) Asking([12]byte, uint64, netip.AddrPort, netip.AddrPort, bool) error { return nil }
 
 func ownNetNS() (uint64, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
