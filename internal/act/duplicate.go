@@ -35,7 +35,7 @@ func (h *Hands) take(t Target, m Means, holders []reach.Holder) (*duplicate, Out
 	}
 	h.marks.Holding(0)
 	switch {
-	case errors.Is(refused, unix.EPERM):
+	case errors.Is(refused, unix.EPERM), errors.Is(refused, unix.ENOSYS):
 		return nil, failed(m, "%s: %w; %s", t, refused, toReach)
 	case refused != nil:
 		return nil, failed(m, "%s: %w", t, refused)

@@ -45,7 +45,10 @@ func acts(t *testing.T, kernel, doctor string) {
 	if strings.HasPrefix(kernel, "v6.1") && !strings.HasPrefix(kernel, "v6.12") {
 		hard = `(?m)^close-hard +there +sock_diag, in every network namespace$`
 	}
-	for _, want := range []string{`(?m)^close-gently +there `, hard, `(?m)^protect +there +bpf_setsockopt; `} {
+	for _, want := range []string{
+		`(?m)^close-gently +there `, hard, `(?m)^protect +there +bpf_setsockopt; `,
+		`(?m)^keepalive-tcp +there +bpf_setsockopt; `, `(?m)^keepalive-crlf +there +written under the socket's lock, `, `(?m)^keepalive-stun +there `,
+	} {
 		if !regexp.MustCompile(want).MatchString(doctor) {
 			t.Errorf("the doctor does not say %s:\n%s", want, doctor)
 		}

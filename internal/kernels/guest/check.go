@@ -59,6 +59,7 @@ func (l *log) check() {
 	l.Report = w.Report()
 	l.step("detach", w.Close)
 	l.step("limits", l.limits)
+	l.step("keep-alives", l.keepalives)
 }
 
 func both(f, g func() error) func() error {
