@@ -7,6 +7,7 @@
  */
 #include "../include/tls.h"
 #include "../include/verdict.h"
+#include "../include/own.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -14,6 +15,9 @@ const enum sniffed *unused_sniffed __attribute__((unused));
 const enum record_kind *unused_record_kind __attribute__((unused));
 const enum record_flag *unused_record_flag __attribute__((unused));
 const struct data_record *unused_data_record __attribute__((unused));
+const struct own_id *unused_own_id __attribute__((unused));
+const struct own_answer *unused_own_answer __attribute__((unused));
+const struct own_mark *unused_own_mark __attribute__((unused));
 
 struct result {
 	struct packet packet;
@@ -23,6 +27,10 @@ struct result {
 
 struct result result;
 bool incoming;
+
+/* What is the agent's of a stream, and whether a datagram is. */
+struct own_mark marked;
+bool mine;
 
 /* What the walk remembers of a TLS connection. */
 struct sock_state walked;
@@ -47,5 +55,24 @@ int walk(struct __sk_buff *skb)
 	if (parse_packet(skb, &packet, incoming))
 		emit_tls(skb, &state, &packet, incoming);
 	walked = state;
+	return 0;
+}
+
+SEC("socket")
+int own(struct __sk_buff *skb)
+{
+	struct sock_state state = {};
+	struct own_mark mark = marked;
+	struct packet packet = {};
+
+	mine = false;
+	if (!parse_packet(skb, &packet, incoming))
+		return 0;
+	packet.time_ns = bpf_ktime_get_boot_ns();
+	if (packet.protocol == IPPROTO_UDP)
+		mine = own_stun(skb, &packet, incoming) != NULL;
+	else
+		emit_stream(skb, &state, &packet, &mark);
+	marked = mark;
 	return 0;
 }

@@ -232,16 +232,22 @@ const (
 	helperMapSockets            = "sockets"
 	helperMapUnborn             = "unborn"
 	helperProgExamine           = "examine"
+	helperProgOwn               = "own"
 	helperProgWalk              = "walk"
 	helperVarEndedSocket        = "ended_socket"
 	helperVarFiguresWritten     = "figures_written"
 	helperVarHeldSocket         = "held_socket"
 	helperVarIncoming           = "incoming"
+	helperVarMarked             = "marked"
+	helperVarMine               = "mine"
 	helperVarPacketKnowsProcess = "packet_knows_process"
 	helperVarResult             = "result"
 	helperVarScan               = "scan"
 	helperVarSipPorts           = "sip_ports"
 	helperVarUnusedDataRecord   = "unused_data_record"
+	helperVarUnusedOwnAnswer    = "unused_own_answer"
+	helperVarUnusedOwnId        = "unused_own_id"
+	helperVarUnusedOwnMark      = "unused_own_mark"
 	helperVarUnusedRecordFlag   = "unused_record_flag"
 	helperVarUnusedRecordKind   = "unused_record_kind"
 	helperVarUnusedSniffed      = "unused_sniffed"
@@ -293,6 +299,7 @@ type helperSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type helperProgramSpecs struct {
 	Examine *ebpf.ProgramSpec `ebpf:"examine"`
+	Own     *ebpf.ProgramSpec `ebpf:"own"`
 	Walk    *ebpf.ProgramSpec `ebpf:"walk"`
 }
 
@@ -320,11 +327,16 @@ type helperVariableSpecs struct {
 	FiguresWritten     *ebpf.VariableSpec `ebpf:"figures_written"`
 	HeldSocket         *ebpf.VariableSpec `ebpf:"held_socket"`
 	Incoming           *ebpf.VariableSpec `ebpf:"incoming"`
+	Marked             *ebpf.VariableSpec `ebpf:"marked"`
+	Mine               *ebpf.VariableSpec `ebpf:"mine"`
 	PacketKnowsProcess *ebpf.VariableSpec `ebpf:"packet_knows_process"`
 	Result             *ebpf.VariableSpec `ebpf:"result"`
 	Scan               *ebpf.VariableSpec `ebpf:"scan"`
 	SipPorts           *ebpf.VariableSpec `ebpf:"sip_ports"`
 	UnusedDataRecord   *ebpf.VariableSpec `ebpf:"unused_data_record"`
+	UnusedOwnAnswer    *ebpf.VariableSpec `ebpf:"unused_own_answer"`
+	UnusedOwnId        *ebpf.VariableSpec `ebpf:"unused_own_id"`
+	UnusedOwnMark      *ebpf.VariableSpec `ebpf:"unused_own_mark"`
 	UnusedRecordFlag   *ebpf.VariableSpec `ebpf:"unused_record_flag"`
 	UnusedRecordKind   *ebpf.VariableSpec `ebpf:"unused_record_kind"`
 	UnusedSniffed      *ebpf.VariableSpec `ebpf:"unused_sniffed"`
@@ -388,11 +400,16 @@ type helperVariables struct {
 	FiguresWritten     *ebpf.Variable `ebpf:"figures_written"`
 	HeldSocket         *ebpf.Variable `ebpf:"held_socket"`
 	Incoming           *ebpf.Variable `ebpf:"incoming"`
+	Marked             *ebpf.Variable `ebpf:"marked"`
+	Mine               *ebpf.Variable `ebpf:"mine"`
 	PacketKnowsProcess *ebpf.Variable `ebpf:"packet_knows_process"`
 	Result             *ebpf.Variable `ebpf:"result"`
 	Scan               *ebpf.Variable `ebpf:"scan"`
 	SipPorts           *ebpf.Variable `ebpf:"sip_ports"`
 	UnusedDataRecord   *ebpf.Variable `ebpf:"unused_data_record"`
+	UnusedOwnAnswer    *ebpf.Variable `ebpf:"unused_own_answer"`
+	UnusedOwnId        *ebpf.Variable `ebpf:"unused_own_id"`
+	UnusedOwnMark      *ebpf.Variable `ebpf:"unused_own_mark"`
 	UnusedRecordFlag   *ebpf.Variable `ebpf:"unused_record_flag"`
 	UnusedRecordKind   *ebpf.Variable `ebpf:"unused_record_kind"`
 	UnusedSniffed      *ebpf.Variable `ebpf:"unused_sniffed"`
@@ -406,12 +423,14 @@ type helperVariables struct {
 // It can be passed to loadHelperObjects or ebpf.CollectionSpec.LoadAndAssign.
 type helperPrograms struct {
 	Examine *ebpf.Program `ebpf:"examine"`
+	Own     *ebpf.Program `ebpf:"own"`
 	Walk    *ebpf.Program `ebpf:"walk"`
 }
 
 func (p *helperPrograms) Close() error {
 	return _HelperClose(
 		p.Examine,
+		p.Own,
 		p.Walk,
 	)
 }
