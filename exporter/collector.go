@@ -76,6 +76,12 @@ func collectMessages(ch chan<- prometheus.Metric, s *Sample) {
 		}
 	}
 	keepaliveMisplaced.value(ch, float64(s.Misplaced))
+	keepaliveWrites.value(ch, float64(s.Sends.Done), "done")
+	keepaliveWrites.value(ch, float64(s.Sends.Refrained), "refrained")
+	keepaliveWrites.value(ch, float64(s.Sends.Late), "late")
+	keepaliveWriteSeconds.value(ch, s.Sends.Took.Seconds())
+	keepaliveSwallowed.value(ch, float64(s.Sends.Swallowed))
+	keepaliveUnasked.value(ch, float64(s.Sends.Unasked))
 }
 
 func collectState(ch chan<- prometheus.Metric, s *Sample) {

@@ -66,6 +66,14 @@ var (
 		"Time between two keep-alives of one side, divided by what was agreed; of this host's those of viaduct count too.", "direction", "peer")
 	keepaliveMisplaced = counter("keepalive_misplaced_total",
 		"Keep-alives of viaduct's that went into the middle of a message; there should be none.")
+	keepaliveWrites = counter("keepalive_writes_total",
+		"Writes of keep-alives into sockets of programs, by what became of them.", "result")
+	keepaliveWriteSeconds = counter("keepalive_write_seconds_total",
+		"Time that these writes took; a socket is locked for no longer.")
+	keepaliveSwallowed = counter("keepalive_answers_swallowed_total",
+		"STUN answers to viaduct that were kept from the program on whose socket it had asked.")
+	keepaliveUnasked = counter("keepalive_unasked_total",
+		"STUN requests that were not sent because too many waited for their answers.")
 
 	negotiations = counter("negotiations_total",
 		"Connections on which the negotiation of a mechanism came to an outcome, one after the other.", "mechanism", "outcome", "peer")

@@ -21,6 +21,17 @@ type Sample struct {
 	Tables    []Table // beside those of the core
 
 	Exported, Unexported Exports
+	Sends                Sends
+}
+
+// Sends are what became of the keep-alives that were written into sockets.
+type Sends struct {
+	Done      uint64
+	Refrained uint64 // the program came between, which showed once the socket was locked
+	Late      uint64 // the socket was not had in time
+	Took      time.Duration
+	Swallowed uint64 // STUN answers that the program did not get
+	Unasked   uint64 // STUN requests that there was no room for
 }
 
 // Table is one of the tables in the kernel.

@@ -24,12 +24,17 @@ func sample(w *live.Watch) (exporter.Sample, error) {
 	if err != nil {
 		return exporter.Sample{}, err
 	}
+	sent := w.Sent()
 	s := exporter.Sample{
 		Snapshot: w.Metrics(),
 		Kernel: exporter.Kernel{
 			Unreadable:     counters.Unreadable,
 			LostBytes:      counters.LostBytes,
 			TruncatedBytes: counters.TruncatedBytes,
+		},
+		Sends: exporter.Sends{
+			Done: sent.Done, Refrained: sent.Caught, Late: sent.Late, Took: sent.Held,
+			Swallowed: counters.Swallowed, Unasked: probes.NotAsked(),
 		},
 	}
 	for _, h := range hooks {

@@ -19,7 +19,9 @@ type sender struct {
 	holders holders
 	writer  *guard.Writer
 	refused error // why there is no writer
-	sent    Sent
+
+	counting sync.Mutex // guards sent, for those who do not wait for a write
+	sent     Sent
 }
 
 // Sent is what became of pings and STUN requests.
@@ -34,14 +36,16 @@ type Sent struct {
 
 // Sent returns the totals since h was made.
 func (h *Hands) Sent() Sent {
-	h.sends.mu.Lock()
-	defer h.sends.mu.Unlock()
+	h.sends.counting.Lock()
+	defer h.sends.counting.Unlock()
 	return h.sends.sent
 }
 
 // write has one write done, and counts it.
 func (s *sender) write(w guard.Write) (reach.Standing, error) {
 	standing, held, err := s.writer.Do(w)
+	s.counting.Lock()
+	defer s.counting.Unlock()
 	switch {
 	case errors.Is(err, guard.ErrLate):
 		s.sent.Late++

@@ -35,6 +35,17 @@ func (l *lent) get() (*act.Hands, error) {
 	return l.hands, l.refused
 }
 
+// sent is what became of the keep-alives that these hands were to send.
+func (l *lent) sent() act.Sent {
+	l.mu.Lock()
+	hands := l.hands
+	l.mu.Unlock()
+	if hands == nil {
+		return act.Sent{}
+	}
+	return hands.Sent()
+}
+
 // release lets go of the hands, which nobody must use any more.
 func (l *lent) release() {
 	l.mu.Lock()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/bpf"
+	"github.com/viaduct-project/viaduct/internal/act"
 	"github.com/viaduct-project/viaduct/internal/view"
 )
 
@@ -14,6 +15,10 @@ import (
 func (w *Watch) View() *view.View {
 	return &view.View{Lock: &w.mu, Core: w.core, Now: w.probes.Now, Host: host(), Features: w.features()}
 }
+
+// Sent is what became of the keep-alives that were written into sockets. It may be
+// called from any goroutine.
+func (w *Watch) Sent() act.Sent { return w.hands.sent() }
 
 func host() report.Host {
 	h := report.Host{Kernel: bpf.Release()}
