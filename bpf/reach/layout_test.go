@@ -20,6 +20,7 @@ func TestRecordLayout(t *testing.T) {
 		"look":    reflect.TypeFor[programsLook](),
 		"options": reflect.TypeFor[programsOptions](),
 		"moved":   reflect.TypeFor[programsMoved](),
+		"wish":    reflect.TypeFor[programsWish](),
 	} {
 		var c *btf.Struct
 		if err := spec.Types.TypeByName(name, &c); err != nil {
@@ -45,7 +46,9 @@ func TestRecordLayout(t *testing.T) {
 			}
 		}
 	}
-	if got := int(spec.Maps[programsMapTargets].MaxEntries); got != targetsMax {
-		t.Errorf("a pass is about at most %d sockets in C, %d in Go", got, targetsMax)
+	for _, m := range []string{programsMapTargets, programsMapWishes} {
+		if got := int(spec.Maps[m].MaxEntries); got != targetsMax {
+			t.Errorf("a pass is about at most %d sockets in C (%s), %d in Go", got, m, targetsMax)
+		}
 	}
 }

@@ -3,7 +3,9 @@
 package reach
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -26,27 +28,30 @@ type Set struct {
 	Err error
 }
 
-// SetOptions switches the keep-alive of these sockets on, as in o, and returns
-// how they are then. One that is not in this network namespace is missing.
-func (r *Reach) SetOptions(o Options, sockets ...uint64) (map[uint64]Set, error) {
-	return r.options(programsOptions{
-		Keepalive: 1, IdleS: o.Idle, IntervalS: o.Interval, Probes: o.Probes, UserTimeoutMs: o.UserTimeout,
-	}, sockets)
+// SetOptions switches the keep-alive of these sockets on, each as wanted, and
+// returns how they are then. One that is not in this network namespace is missing.
+func (r *Reach) SetOptions(wanted map[uint64]Options) (map[uint64]Set, error) {
+	wishes := make(map[uint64]programsWish, len(wanted))
+	for socket, o := range wanted {
+		wishes[socket] = programsWish{Keepalive: 1, IdleS: o.Idle, IntervalS: o.Interval, Probes: o.Probes, UserTimeoutMs: o.UserTimeout}
+	}
+	return r.options(wishes)
 }
 
 // Options returns how these sockets are. One that is not in this network
 // namespace is missing.
 func (r *Reach) Options(sockets ...uint64) (map[uint64]Set, error) {
-	return r.options(programsOptions{}, sockets)
+	wishes := make(map[uint64]programsWish, len(sockets))
+	for _, socket := range sockets {
+		wishes[socket] = programsWish{}
+	}
+	return r.options(wishes)
 }
 
-func (r *Reach) options(wanted programsOptions, sockets []uint64) (map[uint64]Set, error) {
-	if err := r.objects.Variables[programsVarWanted].Set(wanted); err != nil {
-		return nil, fmt.Errorf("say which options to set: %w", err)
-	}
-	all := make(map[uint64]Set, len(sockets))
-	for some := range slices.Chunk(sockets, targetsMax) {
-		found, err := about[programsOptions](r, programsProgSocketOptions, some)
+func (r *Reach) options(wishes map[uint64]programsWish) (map[uint64]Set, error) {
+	all := make(map[uint64]Set, len(wishes))
+	for some := range slices.Chunk(slices.Collect(maps.Keys(wishes)), targetsMax) {
+		found, err := r.optionsOf(some, wishes)
 		if err != nil {
 			return nil, fmt.Errorf("pass over the options of %d sockets: %w", len(some), err)
 		}
@@ -61,4 +66,13 @@ func (r *Reach) options(wanted programsOptions, sockets []uint64) (map[uint64]Se
 		}
 	}
 	return all, nil
+}
+
+func (r *Reach) optionsOf(sockets []uint64, wishes map[uint64]programsWish) ([]programsOptions, error) {
+	clear, err := aim(r.objects.Maps[programsMapWishes], sockets, func(socket uint64) programsWish { return wishes[socket] })
+	if err != nil {
+		return nil, err
+	}
+	found, err := pass[programsOptions](r.objects.Programs[programsProgSocketOptions])
+	return found, errors.Join(err, clear())
 }

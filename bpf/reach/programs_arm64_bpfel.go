@@ -74,11 +74,22 @@ const (
 	programsStandingSTANDING_QUEUED   programsStanding = 6
 )
 
+type programsWish struct {
+	_             structs.HostLayout
+	Keepalive     uint32
+	IdleS         uint32
+	IntervalS     uint32
+	Probes        uint32
+	UserTimeoutMs uint32
+	Pad           uint32
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	programsMapTargets        = "targets"
+	programsMapWishes         = "wishes"
 	programsProgDestroySocket = "destroy_socket"
 	programsProgFindHolders   = "find_holders"
 	programsProgListHolders   = "list_holders"
@@ -90,7 +101,7 @@ const (
 	programsVarUnusedOptions  = "unused_options"
 	programsVarUnusedStand    = "unused_stand"
 	programsVarUnusedStanding = "unused_standing"
-	programsVarWanted         = "wanted"
+	programsVarUnusedWish     = "unused_wish"
 )
 
 // loadPrograms returns the embedded CollectionSpec for programs.
@@ -148,6 +159,7 @@ type programsProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type programsMapSpecs struct {
 	Targets *ebpf.MapSpec `ebpf:"targets"`
+	Wishes  *ebpf.MapSpec `ebpf:"wishes"`
 }
 
 // programsVariableSpecs contains global variables before they are loaded into the kernel.
@@ -159,7 +171,7 @@ type programsVariableSpecs struct {
 	UnusedOptions  *ebpf.VariableSpec `ebpf:"unused_options"`
 	UnusedStand    *ebpf.VariableSpec `ebpf:"unused_stand"`
 	UnusedStanding *ebpf.VariableSpec `ebpf:"unused_standing"`
-	Wanted         *ebpf.VariableSpec `ebpf:"wanted"`
+	UnusedWish     *ebpf.VariableSpec `ebpf:"unused_wish"`
 }
 
 // programsObjects contains all objects after they have been loaded into the kernel.
@@ -183,11 +195,13 @@ func (o *programsObjects) Close() error {
 // It can be passed to loadProgramsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type programsMaps struct {
 	Targets *ebpf.Map `ebpf:"targets"`
+	Wishes  *ebpf.Map `ebpf:"wishes"`
 }
 
 func (m *programsMaps) Close() error {
 	return _ProgramsClose(
 		m.Targets,
+		m.Wishes,
 	)
 }
 
@@ -200,7 +214,7 @@ type programsVariables struct {
 	UnusedOptions  *ebpf.Variable `ebpf:"unused_options"`
 	UnusedStand    *ebpf.Variable `ebpf:"unused_stand"`
 	UnusedStanding *ebpf.Variable `ebpf:"unused_standing"`
-	Wanted         *ebpf.Variable `ebpf:"wanted"`
+	UnusedWish     *ebpf.Variable `ebpf:"unused_wish"`
 }
 
 // programsPrograms contains all programs after they have been loaded into the kernel.

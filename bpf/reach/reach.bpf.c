@@ -32,10 +32,29 @@ struct moved {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 4096);
+	__uint(max_entries, 65536);
 	__type(key, __u64);
 	__type(value, struct moved);
 } targets SEC(".maps");
+
+/* What to set on a socket; 0 in a field leaves it. keepalive 0: only read. */
+struct wish {
+	__u32 keepalive;
+	__u32 idle_s;
+	__u32 interval_s;
+	__u32 probes;
+	__u32 user_timeout_ms;
+	__u32 pad;
+};
+
+/* The same for passes that set options, each socket's its own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct wish);
+} wishes SEC(".maps");
 
 struct holder {
 	__u64 cookie;
@@ -68,11 +87,9 @@ struct options {
 	__s32 result; /* 0, or the first error as a negative number */
 };
 
-/* What to set; 0 in a field leaves it. keepalive 0: set nothing, only read. */
-struct options wanted;
-
 const struct holder *unused_holder __attribute__((unused));
 const struct look *unused_look __attribute__((unused));
+const struct wish *unused_wish __attribute__((unused));
 const struct options *unused_options __attribute__((unused));
 const struct stand *unused_stand __attribute__((unused));
 const enum standing *unused_standing __attribute__((unused));
@@ -152,7 +169,7 @@ static __always_inline bool is_orphan(const struct tcp_sock *tcp)
 }
 
 /* Request and TIME-WAIT sockets, and those of no process, are none to act on. */
-static __always_inline struct tcp_sock *target(struct sock_common *common, __u64 *cookie)
+static __always_inline struct tcp_sock *owned(struct sock_common *common, __u64 *cookie)
 {
 	struct tcp_sock *tcp;
 
@@ -162,7 +179,14 @@ static __always_inline struct tcp_sock *target(struct sock_common *common, __u64
 	if (!tcp || is_orphan(tcp))
 		return NULL;
 	*cookie = bpf_get_socket_cookie(tcp);
-	return bpf_map_lookup_elem(&targets, cookie) ? tcp : NULL;
+	return tcp;
+}
+
+static __always_inline struct tcp_sock *target(struct sock_common *common, __u64 *cookie)
+{
+	struct tcp_sock *tcp = owned(common, cookie);
+
+	return tcp && bpf_map_lookup_elem(&targets, cookie) ? tcp : NULL;
 }
 
 static __always_inline void look_at(struct look *look, struct tcp_sock *tcp, __u64 cookie)
@@ -258,15 +282,19 @@ SEC("iter/tcp")
 int socket_options(struct bpf_iter__tcp *ctx)
 {
 	struct options now = {};
-	struct tcp_sock *tcp = target(ctx->sk_common, &now.cookie);
+	struct tcp_sock *tcp = owned(ctx->sk_common, &now.cookie);
+	struct wish *wish;
 
 	if (!tcp)
 		return 0;
-	if (wanted.keepalive) {
-		set_option(tcp, IPPROTO_TCP, TCP_KEEPIDLE, wanted.idle_s, &now.result);
-		set_option(tcp, IPPROTO_TCP, TCP_KEEPINTVL, wanted.interval_s, &now.result);
-		set_option(tcp, IPPROTO_TCP, TCP_KEEPCNT, wanted.probes, &now.result);
-		set_option(tcp, IPPROTO_TCP, TCP_USER_TIMEOUT, wanted.user_timeout_ms, &now.result);
+	wish = bpf_map_lookup_elem(&wishes, &now.cookie);
+	if (!wish)
+		return 0;
+	if (wish->keepalive) {
+		set_option(tcp, IPPROTO_TCP, TCP_KEEPIDLE, wish->idle_s, &now.result);
+		set_option(tcp, IPPROTO_TCP, TCP_KEEPINTVL, wish->interval_s, &now.result);
+		set_option(tcp, IPPROTO_TCP, TCP_KEEPCNT, wish->probes, &now.result);
+		set_option(tcp, IPPROTO_TCP, TCP_USER_TIMEOUT, wish->user_timeout_ms, &now.result);
 		set_option(tcp, SOL_SOCKET, SO_KEEPALIVE, 1, &now.result);
 	}
 	get_option(tcp, SOL_SOCKET, SO_KEEPALIVE, &now.keepalive, &now.result);

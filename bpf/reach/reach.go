@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -55,23 +56,24 @@ func (r *Reach) Close() {
 	}
 }
 
-// aim makes the next passes be about these sockets, until the returned function
-// is called.
-func (r *Reach) aim(sockets map[uint64]programsMoved) (func() error, error) {
-	targets := r.objects.Maps[programsMapTargets]
-	clear := func() error {
-		var errs []error
-		for cookie := range sockets {
-			if err := targets.Delete(cookie); !errors.Is(err, ebpf.ErrKeyNotExist) {
-				errs = append(errs, err)
-			}
-		}
-		return errors.Join(errs...)
+// aim makes the next passes be about these sockets, each with its value, until
+// the returned function is called.
+func aim[T any](targets *ebpf.Map, sockets []uint64, value func(socket uint64) T) (clear func() error, err error) {
+	sockets = slices.Compact(slices.Sorted(slices.Values(sockets)))
+	if len(sockets) == 0 {
+		return func() error { return nil }, nil
 	}
-	for cookie, moved := range sockets {
-		if err := targets.Put(cookie, moved); err != nil {
-			return nil, errors.Join(fmt.Errorf("aim at socket %d: %w", cookie, err), clear())
-		}
+	values := make([]T, len(sockets))
+	for i, socket := range sockets {
+		values[i] = value(socket)
+	}
+	clear = func() error {
+		_, err := targets.BatchDelete(sockets, nil)
+		return err
+	}
+	if n, err := targets.BatchUpdate(sockets, values, nil); err != nil {
+		sockets = sockets[:n]
+		return nil, errors.Join(fmt.Errorf("aim at %d sockets: %w", len(values), err), clear())
 	}
 	return clear, nil
 }

@@ -17,7 +17,7 @@ type Holder struct {
 }
 
 // targetsMax is how many sockets one pass can be about.
-const targetsMax = 4096
+const targetsMax = 65536
 
 // Holders returns who holds each of these sockets, in every network namespace.
 // One that nobody holds is missing.
@@ -76,7 +76,8 @@ func (r *Reach) Destroy(socket uint64, before Look) (Look, bool, error) {
 	if r.destroyErr != nil {
 		return Look{}, false, r.destroyErr
 	}
-	clear, err := r.aim(map[uint64]programsMoved{socket: {Received: before.Received, Sent: before.Sent}})
+	clear, err := aim(r.objects.Maps[programsMapTargets], []uint64{socket},
+		func(uint64) programsMoved { return programsMoved{Received: before.Received, Sent: before.Sent} })
 	if err != nil {
 		return Look{}, false, err
 	}
@@ -96,11 +97,7 @@ func (r *Reach) Destroy(socket uint64, before Look) (Look, bool, error) {
 }
 
 func about[T any](r *Reach, program string, sockets []uint64) ([]T, error) {
-	aims := make(map[uint64]programsMoved, len(sockets))
-	for _, socket := range sockets {
-		aims[socket] = programsMoved{}
-	}
-	clear, err := r.aim(aims)
+	clear, err := aim(r.objects.Maps[programsMapTargets], sockets, func(uint64) (none programsMoved) { return none })
 	if err != nil {
 		return nil, err
 	}

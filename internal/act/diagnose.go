@@ -74,7 +74,7 @@ func (h *Hands) hard() bpf.Feature {
 func (h *Hands) protection() bpf.Feature {
 	const name = "protect"
 	out := onLoopback(func(t Target) Outcome {
-		return h.Protect([]Target{t}, Options{KeepaliveIdle: time.Minute, Interval: time.Second, Probes: 3, UserTimeout: time.Minute})[0]
+		return h.Protect([]Protection{{t, Options{KeepaliveIdle: time.Minute, Interval: time.Second, Probes: 3, UserTimeout: time.Minute}}})[0]
 	})
 	switch {
 	case out.Result != Done:

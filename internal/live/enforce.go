@@ -82,19 +82,17 @@ func (e *enforcer) do(due []wanted) {
 		}
 		return
 	}
-	protect := make(map[act.Options][]*wanted)
+	var protect []*wanted
 	for i := range due {
 		t := &due[i]
 		switch t.Action {
 		case rule.Close:
 			e.close(hands, t)
 		case rule.Protect:
-			protect[t.options] = append(protect[t.options], t)
+			protect = append(protect, t)
 		}
 	}
-	for options, all := range protect {
-		e.protector.protect(hands, options, all, e.outcome, func(*wanted) {})
-	}
+	e.protector.protect(hands, protect, e.outcome, func(*wanted) {})
 }
 
 func (e *enforcer) close(hands *act.Hands, t *wanted) {

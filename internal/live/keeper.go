@@ -21,8 +21,6 @@ const (
 	// long one that only came up is not noticed.
 	beatEvery  = 20 * time.Millisecond
 	beatAtMost = 200 * time.Millisecond
-	// probing is how many batches of sockets may wait for their options to be set.
-	probing = 8
 )
 
 // hands are what the keeper needs of [act.Hands].
@@ -41,23 +39,16 @@ type keeper struct {
 	now  func() event.Time
 	load func() (hands, error)
 
-	writes    bool          // some keep-alives are written
-	ready     bool          // what that takes was loaded
-	probes    chan []wanted // to have their options set
-	protector protector     // of the goroutine that does
+	writes bool // some keep-alives are written
+	ready  bool // what that takes was loaded
+	probes batch
 }
 
 // run sends until ctx is done.
 func (k *keeper) run(ctx context.Context) {
-	k.probes = make(chan []wanted, probing)
 	var setting sync.WaitGroup
-	setting.Go(func() {
-		for all := range k.probes {
-			k.set(all)
-		}
-	})
+	setting.Go(func() { k.probes.run(ctx, k.set) })
 	defer setting.Wait()
-	defer close(k.probes)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -131,31 +122,21 @@ func (k *keeper) send(due []wanted) {
 			probes = append(probes, *t)
 		}
 	}
-	if len(probes) == 0 {
-		return
-	}
-	select {
-	case k.probes <- probes:
-	default:
-		for i := range probes {
-			k.tell(&probes[i], agent.Skipped, "the options of too many other sockets are to be set first")
-		}
-	}
+	k.probes.add(probes)
 }
 
-// set sets the options of sockets, those that are alike at once.
-func (k *keeper) set(all []wanted) {
+// set sets the options of sockets.
+func (k *keeper) set(p *protector, all []wanted) {
 	hands, err := k.load()
-	alike := make(map[act.Options][]*wanted)
+	these := make([]*wanted, len(all))
 	for i := range all {
-		if t := &all[i]; err != nil {
-			k.tell(t, agent.Failed, err.Error())
-		} else {
-			alike[t.options] = append(alike[t.options], t)
+		these[i] = &all[i]
+		if err != nil {
+			k.tell(these[i], agent.Failed, err.Error())
 		}
 	}
-	for options, some := range alike {
-		k.protector.protect(hands, options, some, k.outcome, k.stands)
+	if err == nil {
+		p.protect(hands, these, k.outcome, k.stands)
 	}
 }
 

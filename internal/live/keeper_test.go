@@ -161,10 +161,10 @@ func (f *field) Binding(t act.Target, packet []byte, swallow bool) act.Outcome {
 	return act.Outcome{Result: act.Done, Means: "test"}
 }
 
-func (f *field) Protect(all []act.Target, _ act.Options) []act.Outcome { return f.each(all) }
-func (f *field) Check(all []act.Target, _ act.Options) []act.Outcome   { return f.each(all) }
+func (f *field) Protect(all []act.Protection) []act.Outcome { return f.each(all) }
+func (f *field) Check(all []act.Protection) []act.Outcome   { return f.each(all) }
 
-func (f *field) each(all []act.Target) []act.Outcome {
+func (f *field) each(all []act.Protection) []act.Outcome {
 	out := make([]act.Outcome, len(all))
 	for i := range out {
 		out[i] = act.Outcome{Result: act.Done, Means: "test"}

@@ -10,8 +10,8 @@ import (
 
 // socketOptions sets options on sockets and sees to it that they stay.
 type socketOptions interface {
-	Protect([]act.Target, act.Options) []act.Outcome
-	Check([]act.Target, act.Options) []act.Outcome
+	Protect([]act.Protection) []act.Outcome
+	Check([]act.Protection) []act.Outcome
 }
 
 // protector knows the sockets on which options were set. It is for one
@@ -27,17 +27,17 @@ const maxSet = 1 << 18
 // protect sets the options where they are not set, and looks at the others: the
 // process may have undone them. tell gets what came of each that was not as it
 // should be, stands each that was, or that is gone.
-func (p *protector) protect(hands socketOptions, o act.Options, all []*wanted, tell func(t *wanted, out act.Outcome, more string), stands func(*wanted)) {
+func (p *protector) protect(hands socketOptions, all []*wanted, tell func(t *wanted, out act.Outcome, more string), stands func(*wanted)) {
 	var first, known []*wanted
 	for _, t := range all {
-		if p.set[t.Socket] == o {
+		if p.set[t.Socket] == t.options {
 			known = append(known, t)
 		} else {
 			first = append(first, t)
 		}
 	}
 	undone := make(map[*wanted]string)
-	for i, out := range hands.Check(targets(known), o) {
+	for i, out := range hands.Check(protections(known)) {
 		t := known[i]
 		switch {
 		case out.Result == act.Skipped && out.Reason == act.Changed:
@@ -53,18 +53,18 @@ func (p *protector) protect(hands socketOptions, o act.Options, all []*wanted, t
 	if p.set == nil || len(p.set) >= maxSet {
 		p.set = make(map[uint64]act.Options)
 	}
-	for i, out := range hands.Protect(targets(first), o) {
+	for i, out := range hands.Protect(protections(first)) {
 		if out.Result == act.Done {
-			p.set[first[i].Socket] = o
+			p.set[first[i].Socket] = first[i].options
 		}
 		tell(first[i], out, undone[first[i]])
 	}
 }
 
-func targets(all []*wanted) []act.Target {
-	list := make([]act.Target, len(all))
+func protections(all []*wanted) []act.Protection {
+	list := make([]act.Protection, len(all))
 	for i, t := range all {
-		list[i] = t.Target
+		list[i] = act.Protection{Target: t.Target, Options: t.options}
 	}
 	return list
 }

@@ -23,7 +23,9 @@ func TestProtect(t *testing.T) {
 			means = act.Setsockopt
 		}
 		o := act.Options{KeepaliveIdle: 40 * time.Second, Interval: 7500 * time.Millisecond, Probes: 4, UserTimeout: 61 * time.Second}
-		both := []act.Target{gone.target, c.target}
+		both := func(o act.Options) []act.Protection {
+			return []act.Protection{{Target: gone.target, Options: o}, {Target: c.target, Options: o}}
+		}
 		want := func(what string, got []act.Outcome, result act.Result, reason act.Reason) {
 			t.Helper()
 			if len(got) != 2 || got[0].Result != act.Skipped || got[0].Reason != act.Gone {
@@ -34,15 +36,15 @@ func TestProtect(t *testing.T) {
 			}
 		}
 		open := sockets(t)
-		want("nothing set yet", h.Check(both, o), act.Skipped, act.Changed)
-		want("protect", h.Protect(both, o), act.Done, "")
+		want("nothing set yet", h.Check(both(o)), act.Skipped, act.Changed)
+		want("protect", h.Protect(both(o)), act.Done, "")
 		if got := c.order("options"); got != "1 40 8 4 61000" {
 			t.Errorf("the program's socket has %s", got)
 		}
-		want("check", h.Check(both, o), act.Done, "")
+		want("check", h.Check(both(o)), act.Done, "")
 		c.order("undo")
-		want("undone", h.Check(both, o), act.Skipped, act.Changed)
-		want("set again", h.Protect(both, act.Options{KeepaliveIdle: 50 * time.Second}), act.Done, "")
+		want("undone", h.Check(both(o)), act.Skipped, act.Changed)
+		want("set again", h.Protect(both(act.Options{KeepaliveIdle: 50 * time.Second})), act.Done, "")
 		if got := c.order("options"); got != "1 50 8 4 61000" {
 			t.Errorf("the program's socket has %s; what is not asked for must stay", got)
 		}

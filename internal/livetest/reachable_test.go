@@ -43,7 +43,7 @@ func lendHands() error {
 	}
 	defer h.Release()
 	if job.Protect {
-		fmt.Println(h.Protect([]act.Target{job.Target}, act.Options{KeepaliveIdle: time.Minute})[0])
+		fmt.Println(h.Protect([]act.Protection{{Target: job.Target, Options: act.Options{KeepaliveIdle: time.Minute}}})[0])
 	} else {
 		fmt.Println(h.Close(job.Target, job.Hard, agree))
 	}
