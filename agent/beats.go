@@ -198,6 +198,9 @@ func (c *Core) actedBeat(w *rule.Wish, o Outcome, now event.Time) {
 	case w.Mode == policy.DryRun:
 		u.Pretend(now, c.rand)
 	case o == Done:
+		if late, first := u.Late(now); first && u.Method != assist.TCP {
+			c.late.Observe(late.Seconds())
+		}
 		if gap := u.Done(now, c.rand); gap > 0 {
 			c.countKept(u, gap)
 		}

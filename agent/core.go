@@ -38,7 +38,8 @@ import (
 type Core struct {
 	cfg      Config
 	counters metrics.Counters
-	by       *metrics.Peers // counters by peer of the policy
+	late     metrics.Histogram // from when viaduct's keep-alives were due until they were sent
+	by       *metrics.Peers    // counters by peer of the policy
 	tallies  tallies
 	evicted  metrics.Evicted
 	lost     report.Lost // what the core counts itself
@@ -101,6 +102,7 @@ func New(cfg Config) *Core {
 	c := &Core{
 		cfg:        cfg,
 		by:         metrics.NewPeers(cfg.MaxMetricPeers),
+		late:       metrics.Lateness(),
 		tcp:        make(map[uint64]*connection),
 		flows:      make(map[flowKey]*connection),
 		sockets:    make(map[uint64]*socket),

@@ -165,5 +165,6 @@ func (c *Core) Metrics(now event.Time) metrics.Snapshot {
 		Evicted:  c.evictions(),
 		Lost:     c.losses(),
 		Missed:   c.missed,
+		Late:     c.late.Clone(),
 	}
 }

@@ -82,6 +82,7 @@ func collectMessages(ch chan<- prometheus.Metric, s *Sample) {
 	keepaliveWriteSeconds.value(ch, s.Sends.Took.Seconds())
 	keepaliveSwallowed.value(ch, float64(s.Sends.Swallowed))
 	keepaliveUnasked.value(ch, float64(s.Sends.Unasked))
+	keepaliveLateness.histogram(ch, &s.Late)
 }
 
 func collectState(ch chan<- prometheus.Metric, s *Sample) {

@@ -64,6 +64,8 @@ var (
 
 	keepaliveInterval = histogram("keepalive_interval_ratio",
 		"Time between two keep-alives of one side, divided by what was agreed; of this host's those of viaduct count too.", "direction", "peer")
+	keepaliveLateness = histogram("keepalive_lateness_seconds",
+		"Time from when a keep-alive of viaduct's was due until it was sent; of those that the kernel sends by itself it is not known.")
 	keepaliveMisplaced = counter("keepalive_misplaced_total",
 		"Keep-alives of viaduct's that went into the middle of a message; there should be none.")
 	keepaliveWrites = counter("keepalive_writes_total",

@@ -83,6 +83,7 @@ type Flow struct {
 	draw     time.Duration // from the last keep-alive to the next
 	until    event.Time    // not before, after something that could not be done
 	asked    event.Time    // somebody is about to send, 0 if not
+	meant    event.Time    // when what is about to be sent was due at first, 0 if nothing is
 	stopped  event.Time
 	sent     [keepalive.Outstanding]event.Time // pings that wait for a pong
 	waiting  uint8
@@ -117,6 +118,7 @@ func (f *Flow) Begin(t Terms, now event.Time, r *rand.Rand) {
 
 // Pause notes that nothing is owed at now, until Begin.
 func (f *Flow) Pause(now event.Time) {
+	f.meant = 0
 	if f.paused == 0 {
 		f.paused = now
 	}
@@ -144,9 +146,11 @@ func (f *Flow) Sent(s *keepalive.Side) {
 }
 
 // Probes draws how long a connection may idle before the kernel probes it, if
-// that was not drawn for these terms yet: whole seconds.
+// that was not drawn for these terms yet: whole seconds. The kernel's timers are
+// late by up to an eighth of what they are set to, and the probe is to be there
+// within the interval all the same.
 func (f *Flow) Probes(r *rand.Rand) {
-	most := max(1, int64(min(f.Terms.Interval, kernelMost)/time.Second))
+	most := max(1, int64(min(f.Terms.Interval*8/9, kernelMost)/time.Second))
 	least := min(most, int64((f.Terms.Least+time.Second-1)/time.Second))
 	if idle := int64(f.Idle / time.Second); idle < least || idle > most {
 		f.Idle = time.Duration(least+r.Int64N(most-least+1)) * time.Second
@@ -163,7 +167,7 @@ func (f *Flow) Tolerant(closing bool) policy.TCPKeepalive {
 	if closing {
 		return policy.TCPKeepalive{Idle: f.Idle, Interval: 10 * time.Second, Probes: 6}
 	}
-	return policy.TCPKeepalive{Idle: f.Idle, Interval: f.Idle, Probes: 127}
+	return policy.TCPKeepalive{Idle: f.Idle, Interval: max(time.Second, f.Idle/2), Probes: 127}
 }
 
 // Active says that the newest keep-alive is the program's own.
@@ -240,8 +244,12 @@ func (f *Flow) Look(now event.Time, known, sure bool) Step {
 		}
 		return Unanswered
 	}
-	if f.Due() > now {
+	due := f.Due()
+	if due > now {
 		return Wait
+	}
+	if f.meant == 0 {
+		f.meant = due
 	}
 	return Send
 }
@@ -262,7 +270,7 @@ func (f *Flow) note(t event.Time) {
 // Beat notes a keep-alive of the program's own and returns the time since the
 // keep-alive before, 0 if there was none.
 func (f *Flow) Beat(t event.Time) (gap time.Duration) {
-	gap = f.gap(t)
+	gap, f.meant = f.gap(t), 0
 	f.App++
 	f.note(t)
 	f.app = f.Last
@@ -329,6 +337,16 @@ func (f *Flow) Done(t event.Time, r *rand.Rand) (gap time.Duration) {
 	return gap
 }
 
+// Late returns how long after it was due a keep-alive was sent, at t. Ask before
+// Done. first is false for another copy of a Binding request.
+func (f *Flow) Late(t event.Time) (late time.Duration, first bool) {
+	if f.meant == 0 {
+		return 0, false
+	}
+	late, f.meant = max(0, t.Sub(f.meant)), 0
+	return late, true
+}
+
 // Busy notes that what was asked for could not be done at that moment.
 func (f *Flow) Busy(now event.Time) {
 	f.asked = 0
@@ -341,14 +359,14 @@ func (f *Flow) Stuck() bool { return f.tries >= 4 }
 
 // Refused notes that what was asked for cannot be done here.
 func (f *Flow) Refused(now event.Time) {
-	f.asked = 0
+	f.asked, f.meant = 0, 0
 	f.until = now.Add(max(f.Terms.Interval, againFirst) << f.back)
 	f.back = min(f.back+1, maxBackOff)
 }
 
 // Pretend notes that what was asked for would have been done.
 func (f *Flow) Pretend(now event.Time, r *rand.Rand) {
-	f.asked, f.from, f.until, f.pretends = 0, now, 0, true
+	f.asked, f.meant, f.from, f.until, f.pretends = 0, 0, now, 0, true
 	if f.Method == TCP {
 		f.until = now.Add(max(recheck, f.Terms.Interval))
 	}

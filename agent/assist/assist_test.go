@@ -233,3 +233,58 @@ func TestBusy(t *testing.T) {
 		t.Error("an action of which nothing was heard is not given up when it should")
 	}
 }
+
+// TestLate: from when a keep-alive was due first until it went, however often it
+// had to be put off; nothing for the program's own, nor for copies.
+func TestLate(t *testing.T) {
+	r := seeded()
+	f := &Flow{Method: CRLF}
+	f.Begin(Terms{Least: 24 * time.Second, Interval: 30 * time.Second, Basis: ByPolicy}, start, r)
+	if _, first := f.Late(start); first {
+		t.Error("nothing was due")
+	}
+	due := f.Due()
+	if f.Look(due, false, true) != Send {
+		t.Fatal("it is due")
+	}
+	f.Asked(due)
+	f.Busy(due)
+	again := f.At()
+	if f.Look(again, false, true) != Send {
+		t.Fatal("it is due again")
+	}
+	f.Asked(again)
+	sent := again.Add(time.Millisecond)
+	if late, first := f.Late(sent); !first || late != sent.Sub(due) {
+		t.Errorf("late by %s, %t; want %s", late, first, sent.Sub(due))
+	}
+	f.Done(sent, r)
+	if _, first := f.Late(sent); first {
+		t.Error("it has been told")
+	}
+	f.Pong(sent)
+	if f.Look(f.Due(), false, true) != Send {
+		t.Fatal("the next is due")
+	}
+	f.Beat(f.Due())
+	if _, first := f.Late(f.Due()); first {
+		t.Error("the program has sent its own")
+	}
+}
+
+// TestProbes: the kernel's timers are late by up to an eighth, and the probe is
+// there in time.
+func TestProbes(t *testing.T) {
+	r := seeded()
+	for seconds := time.Duration(2); seconds < 300; seconds++ {
+		f := &Flow{Method: TCP}
+		f.Begin(Terms{Least: seconds * time.Second * 4 / 5, Interval: seconds * time.Second, Basis: ByPolicy}, start, r)
+		for range 20 {
+			f.Idle = 0
+			f.Probes(r)
+			if f.Idle < time.Second || f.Idle*9/8 > f.Terms.Interval || seconds > 8 && f.Idle < f.Terms.Least {
+				t.Fatalf("every %s: TCP_KEEPIDLE is %s", f.Terms.Interval, f.Idle)
+			}
+		}
+	}
+}

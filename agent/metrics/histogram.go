@@ -93,6 +93,17 @@ func (h Histogram) Count() (n uint64) {
 	return n
 }
 
+// Lateness returns a histogram of how late something is done, in seconds.
+func Lateness() Histogram {
+	return newHistogram(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+}
+
+// Clone returns a copy that shares nothing with h.
+func (h Histogram) Clone() Histogram {
+	h.clone()
+	return h
+}
+
 func (h *Histogram) clone() {
 	h.Counts, h.Native.Counts = slices.Clone(h.Counts), slices.Clone(h.Native.Counts)
 }

@@ -55,7 +55,8 @@ type Snapshot struct {
 	Sizes   Sizes
 	Evicted Evicted
 	Lost    report.Lost
-	Missed  uint64 // closes that only a recount found
+	Missed  uint64    // closes that only a recount found
+	Late    Histogram // seconds from when a keep-alive of viaduct's was due until it was sent; not of TCP's own
 }
 
 // Of returns the peer's counters, those of [policy.Other] if it has none of its
