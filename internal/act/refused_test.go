@@ -113,7 +113,7 @@ func beRefused() error {
 	tell(h.Binding(target, message(1, [12]byte{}, nil), false))
 	elsewhere := target
 	elsewhere.NetNS = h.netns + 1 // as for a container's: by duplicate
-	tell(h.Protect([]Target{elsewhere}, Options{KeepaliveIdle: time.Minute})[0])
+	tell(h.Protect([]Protection{{elsewhere, Options{KeepaliveIdle: time.Minute}}})[0])
 	for _, f := range Diagnose() {
 		switch f.Name {
 		case "close-gently", "keepalive-crlf", "keepalive-stun":
