@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* The registers of a probed function, by the calling conventions of C. */
+/*
+ * The registers of a probed function, by the calling conventions of C, and by Go's
+ * (ABIInternal), which numbers those of arguments and of results alike.
+ */
 #ifndef VIADUCT_PLAIN_REGS_H
 #define VIADUCT_PLAIN_REGS_H
 
@@ -17,6 +20,14 @@ struct pt_regs {
 #define ARGUMENT_4(regs) ((regs)->rcx)
 #define RESULT(regs) ((regs)->rax)
 
+#define GO_REGISTER_1(regs) ((regs)->rax)
+#define GO_REGISTER_2(regs) ((regs)->rbx)
+#define GO_REGISTER_3(regs) ((regs)->rcx)
+#define GO_REGISTER_4(regs) ((regs)->rdi)
+#define GO_REGISTER_5(regs) ((regs)->rsi)
+#define GO_REGISTER_6(regs) ((regs)->r8)
+#define GOROUTINE(regs) ((regs)->r14)
+
 #elif defined(__TARGET_ARCH_arm64)
 
 struct pt_regs {
@@ -28,6 +39,14 @@ struct pt_regs {
 #define ARGUMENT_3(r) ((r)->regs[2])
 #define ARGUMENT_4(r) ((r)->regs[3])
 #define RESULT(r) ((r)->regs[0])
+
+#define GO_REGISTER_1(r) ((r)->regs[0])
+#define GO_REGISTER_2(r) ((r)->regs[1])
+#define GO_REGISTER_3(r) ((r)->regs[2])
+#define GO_REGISTER_4(r) ((r)->regs[3])
+#define GO_REGISTER_5(r) ((r)->regs[4])
+#define GO_REGISTER_6(r) ((r)->regs[5])
+#define GOROUTINE(r) ((r)->regs[28])
 
 #endif
 

@@ -4,6 +4,7 @@ package plaintext
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -32,6 +33,13 @@ type group struct {
 	names   []string
 	offsets []uint64
 	cookies []uint64
+}
+
+// goGroup is a program at places in a Go program's code, none of which is probed
+// as a return: see [gofunc].
+func goGroup(program *ebpf.Program, name string, offsets []uint64) *group {
+	names := slices.Repeat([]string{name}, len(offsets))
+	return &group{program: program, names: names, offsets: offsets, cookies: make([]uint64, len(offsets))}
 }
 
 func groups(o *programsObjects, at offsets) []*group {

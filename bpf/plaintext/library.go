@@ -63,13 +63,24 @@ type file struct{ device, inode uint64 }
 // such function. In the order of functions.
 type offsets []uint64
 
-// offsetsOf reads a library's symbols, once for each file.
-func (l *Probes) offsetsOf(path string) (offsets, error) {
+// maxFiles bounds how many files are remembered: hosts have few, upgraded ones
+// are forgotten.
+const maxFiles = 1024
+
+func fileOf(path string) (file, error) {
 	var stat unix.Stat_t
 	if err := unix.Stat(path, &stat); err != nil {
-		return nil, fmt.Errorf("look at the TLS library %s: %w", path, err)
+		return file{}, fmt.Errorf("look at the TLS library %s: %w", path, err)
 	}
-	id := file{stat.Dev, stat.Ino}
+	return file{stat.Dev, stat.Ino}, nil
+}
+
+// offsetsOf reads a library's symbols, once for each file.
+func (l *Probes) offsetsOf(path string) (offsets, error) {
+	id, err := fileOf(path)
+	if err != nil {
+		return nil, err
+	}
 	if at, ok := l.offsets[id]; ok {
 		return at, nil
 	}
@@ -77,7 +88,7 @@ func (l *Probes) offsetsOf(path string) (offsets, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the symbols of the TLS library %s: %w", path, err)
 	}
-	if len(l.offsets) >= 1024 { // hosts have few; upgraded ones are forgotten
+	if len(l.offsets) >= maxFiles {
 		clear(l.offsets)
 	}
 	l.offsets[id] = at

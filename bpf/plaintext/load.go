@@ -13,18 +13,20 @@ import (
 
 	"github.com/viaduct-project/viaduct/bpf"
 	"github.com/viaduct-project/viaduct/internal/event"
+	"github.com/viaduct-project/viaduct/internal/gofunc"
 )
 
 // Probes are the loaded programs. They are attached to nothing but the kernel's
 // fork until [Probes.Follow]. Its methods may be called by one goroutine at a
 // time, [Probes.Decode] by another one.
 type Probes struct {
-	objects programsObjects
-	fork    link.Link
-	multi   bool
-	decoder decoder
-	offsets map[file]offsets
-	follows map[int][]link.Link
+	objects  programsObjects
+	fork     link.Link
+	multi    bool
+	decoder  decoder
+	offsets  map[file]offsets
+	programs map[file][]gofunc.Function
+	follows  map[int][]link.Link
 }
 
 // Load loads the programs. Their records go into the ring of p, which must take
@@ -41,7 +43,7 @@ func load(epoch event.Time, wake uint64, maps map[string]*ebpf.Map) (*Probes, er
 	}
 	l := &Probes{
 		multi: features.HaveBPFLinkUprobeMulti() == nil, decoder: decoder{epoch: epoch},
-		offsets: make(map[file]offsets), follows: make(map[int][]link.Link),
+		offsets: make(map[file]offsets), programs: make(map[file][]gofunc.Function), follows: make(map[int][]link.Link),
 	}
 	if l.multi {
 		for _, program := range spec.Programs {
@@ -83,7 +85,22 @@ func (l *Probes) Close() error {
 
 // Follow probes the libraries of a process, which are given as files that can be
 // opened here, and has its children told of.
-func (l *Probes) Follow(pid int, libraries []string) (err error) {
+func (l *Probes) Follow(pid int, libraries []string) error {
+	return l.follow(pid, func() error {
+		for _, path := range libraries {
+			at, err := l.offsetsOf(path)
+			if err != nil {
+				return err
+			}
+			if err := l.attach(pid, path, at); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (l *Probes) follow(pid int, attach func() error) (err error) {
 	if _, ok := l.follows[pid]; ok {
 		return nil
 	}
@@ -96,16 +113,7 @@ func (l *Probes) Follow(pid int, libraries []string) (err error) {
 	if err := l.objects.Followed.Put(uint32(pid), uint8(1)); err != nil {
 		return fmt.Errorf("follow the children of process %d: %w", pid, err)
 	}
-	for _, path := range libraries {
-		at, err := l.offsetsOf(path)
-		if err != nil {
-			return err
-		}
-		if err := l.attach(pid, path, at); err != nil {
-			return err
-		}
-	}
-	return nil
+	return attach()
 }
 
 // Unfollow detaches from a process.

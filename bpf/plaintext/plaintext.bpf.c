@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Entry points only; what they do is in include/plain_*.h, by concern. */
 
-#include "plain_call.h"
+#include "plain_go.h"
 
 /* Keeps these types in BTF, from which the Go side is generated. */
 const enum plain_counter *unused_plain_counter __attribute__((unused));
@@ -52,6 +52,34 @@ SEC("uprobe")
 int plain_gone(struct pt_regs *regs)
 {
 	emit_gone(ARGUMENT_1(regs));
+	return 0;
+}
+
+SEC("uprobe")
+int plain_go_encrypt(struct pt_regs *regs)
+{
+	on_go_call(regs, true);
+	return 0;
+}
+
+SEC("uprobe")
+int plain_go_encrypted(struct pt_regs *regs)
+{
+	on_go_result(regs, true);
+	return 0;
+}
+
+SEC("uprobe")
+int plain_go_decrypt(struct pt_regs *regs)
+{
+	on_go_call(regs, false);
+	return 0;
+}
+
+SEC("uprobe")
+int plain_go_decrypted(struct pt_regs *regs)
+{
+	on_go_result(regs, false);
 	return 0;
 }
 

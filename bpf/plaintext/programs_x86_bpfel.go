@@ -21,6 +21,12 @@ const (
 	programsDirectionDIRECTION_OUT  programsDirection = 2
 )
 
+type programsGoKey struct {
+	_         structs.HostLayout
+	Goroutine uint64
+	Pid       uint64
+}
+
 type programsLostKey struct {
 	_         structs.HostLayout
 	Session   uint64
@@ -105,12 +111,17 @@ type programsPlainRecord struct {
 const (
 	programsMapCalls               = "calls"
 	programsMapFollowed            = "followed"
+	programsMapGoCalls             = "go_calls"
 	programsMapLosses              = "losses"
 	programsMapPlainCounters       = "plain_counters"
 	programsMapRecords             = "records"
 	programsProgPlainCallEntry     = "plain_call_entry"
 	programsProgPlainCallReturn    = "plain_call_return"
 	programsProgPlainForked        = "plain_forked"
+	programsProgPlainGoDecrypt     = "plain_go_decrypt"
+	programsProgPlainGoDecrypted   = "plain_go_decrypted"
+	programsProgPlainGoEncrypt     = "plain_go_encrypt"
+	programsProgPlainGoEncrypted   = "plain_go_encrypted"
 	programsProgPlainGone          = "plain_gone"
 	programsProgPlainReadEntry     = "plain_read_entry"
 	programsProgPlainReadReturn    = "plain_read_return"
@@ -166,13 +177,17 @@ type programsSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type programsProgramSpecs struct {
-	PlainCallEntry  *ebpf.ProgramSpec `ebpf:"plain_call_entry"`
-	PlainCallReturn *ebpf.ProgramSpec `ebpf:"plain_call_return"`
-	PlainForked     *ebpf.ProgramSpec `ebpf:"plain_forked"`
-	PlainGone       *ebpf.ProgramSpec `ebpf:"plain_gone"`
-	PlainReadEntry  *ebpf.ProgramSpec `ebpf:"plain_read_entry"`
-	PlainReadReturn *ebpf.ProgramSpec `ebpf:"plain_read_return"`
-	PlainWriteEntry *ebpf.ProgramSpec `ebpf:"plain_write_entry"`
+	PlainCallEntry   *ebpf.ProgramSpec `ebpf:"plain_call_entry"`
+	PlainCallReturn  *ebpf.ProgramSpec `ebpf:"plain_call_return"`
+	PlainForked      *ebpf.ProgramSpec `ebpf:"plain_forked"`
+	PlainGoDecrypt   *ebpf.ProgramSpec `ebpf:"plain_go_decrypt"`
+	PlainGoDecrypted *ebpf.ProgramSpec `ebpf:"plain_go_decrypted"`
+	PlainGoEncrypt   *ebpf.ProgramSpec `ebpf:"plain_go_encrypt"`
+	PlainGoEncrypted *ebpf.ProgramSpec `ebpf:"plain_go_encrypted"`
+	PlainGone        *ebpf.ProgramSpec `ebpf:"plain_gone"`
+	PlainReadEntry   *ebpf.ProgramSpec `ebpf:"plain_read_entry"`
+	PlainReadReturn  *ebpf.ProgramSpec `ebpf:"plain_read_return"`
+	PlainWriteEntry  *ebpf.ProgramSpec `ebpf:"plain_write_entry"`
 }
 
 // programsMapSpecs contains maps before they are loaded into the kernel.
@@ -181,6 +196,7 @@ type programsProgramSpecs struct {
 type programsMapSpecs struct {
 	Calls         *ebpf.MapSpec `ebpf:"calls"`
 	Followed      *ebpf.MapSpec `ebpf:"followed"`
+	GoCalls       *ebpf.MapSpec `ebpf:"go_calls"`
 	Losses        *ebpf.MapSpec `ebpf:"losses"`
 	PlainCounters *ebpf.MapSpec `ebpf:"plain_counters"`
 	Records       *ebpf.MapSpec `ebpf:"records"`
@@ -221,6 +237,7 @@ func (o *programsObjects) Close() error {
 type programsMaps struct {
 	Calls         *ebpf.Map `ebpf:"calls"`
 	Followed      *ebpf.Map `ebpf:"followed"`
+	GoCalls       *ebpf.Map `ebpf:"go_calls"`
 	Losses        *ebpf.Map `ebpf:"losses"`
 	PlainCounters *ebpf.Map `ebpf:"plain_counters"`
 	Records       *ebpf.Map `ebpf:"records"`
@@ -230,6 +247,7 @@ func (m *programsMaps) Close() error {
 	return _ProgramsClose(
 		m.Calls,
 		m.Followed,
+		m.GoCalls,
 		m.Losses,
 		m.PlainCounters,
 		m.Records,
@@ -253,13 +271,17 @@ type programsVariables struct {
 //
 // It can be passed to loadProgramsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type programsPrograms struct {
-	PlainCallEntry  *ebpf.Program `ebpf:"plain_call_entry"`
-	PlainCallReturn *ebpf.Program `ebpf:"plain_call_return"`
-	PlainForked     *ebpf.Program `ebpf:"plain_forked"`
-	PlainGone       *ebpf.Program `ebpf:"plain_gone"`
-	PlainReadEntry  *ebpf.Program `ebpf:"plain_read_entry"`
-	PlainReadReturn *ebpf.Program `ebpf:"plain_read_return"`
-	PlainWriteEntry *ebpf.Program `ebpf:"plain_write_entry"`
+	PlainCallEntry   *ebpf.Program `ebpf:"plain_call_entry"`
+	PlainCallReturn  *ebpf.Program `ebpf:"plain_call_return"`
+	PlainForked      *ebpf.Program `ebpf:"plain_forked"`
+	PlainGoDecrypt   *ebpf.Program `ebpf:"plain_go_decrypt"`
+	PlainGoDecrypted *ebpf.Program `ebpf:"plain_go_decrypted"`
+	PlainGoEncrypt   *ebpf.Program `ebpf:"plain_go_encrypt"`
+	PlainGoEncrypted *ebpf.Program `ebpf:"plain_go_encrypted"`
+	PlainGone        *ebpf.Program `ebpf:"plain_gone"`
+	PlainReadEntry   *ebpf.Program `ebpf:"plain_read_entry"`
+	PlainReadReturn  *ebpf.Program `ebpf:"plain_read_return"`
+	PlainWriteEntry  *ebpf.Program `ebpf:"plain_write_entry"`
 }
 
 func (p *programsPrograms) Close() error {
@@ -267,6 +289,10 @@ func (p *programsPrograms) Close() error {
 		p.PlainCallEntry,
 		p.PlainCallReturn,
 		p.PlainForked,
+		p.PlainGoDecrypt,
+		p.PlainGoDecrypted,
+		p.PlainGoEncrypt,
+		p.PlainGoEncrypted,
 		p.PlainGone,
 		p.PlainReadEntry,
 		p.PlainReadReturn,

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/viaduct-project/viaduct/internal/gofunc"
 )
 
 const (
@@ -28,9 +30,11 @@ const (
 	maxProcesses = 4096
 )
 
-// Prober attaches to a process's libraries, and detaches.
+// Prober attaches to a process's libraries, or to Go's TLS in its program, and
+// detaches. FollowGo returns [gofunc.ErrAbsent] if the program has none.
 type Prober interface {
 	Follow(pid int, libraries []string) error
+	FollowGo(pid int, program string) error
 	Unfollow(pid int) error
 }
 
@@ -217,10 +221,16 @@ func (f *Follower) try(pid int, wanted time.Time) {
 // attach returns why it could not be done, "" if it was.
 func (f *Follower) attach(pid int) string {
 	files, why, err := libraries(proc, pid)
-	if err == nil && why == "" {
+	switch {
+	case err != nil:
+	case files != nil:
 		err = f.prober.Follow(pid, files)
+	case why == "":
+		err = f.prober.FollowGo(pid, executable(proc, pid))
 	}
 	switch {
+	case errors.Is(err, gofunc.ErrAbsent):
+		return "it is a Go program without crypto/tls; TLS of another kind is not known in it"
 	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES):
 		return fmt.Sprintf("no privilege to probe its TLS library: %v", err)
 	case errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH):

@@ -57,7 +57,8 @@ var known = []struct {
 
 // libraries returns the files of the TLS library that a process has loaded, so
 // that they can be opened here: whatever namespace it lives in, and whatever was
-// installed over them since. If there are none it says why.
+// installed over them since. If there are none it says why, but for a Go program,
+// which may have its TLS in itself.
 func libraries(proc string, pid int) (files []string, why string, err error) {
 	maps, err := os.ReadFile(fmt.Sprintf("%s/%d/maps", proc, pid))
 	if err != nil {
@@ -81,7 +82,7 @@ func libraries(proc string, pid int) (files []string, why string, err error) {
 	if session {
 		return files, "", nil
 	}
-	exe := fmt.Sprintf("%s/%d/exe", proc, pid)
+	exe := executable(proc, pid)
 	switch {
 	case defines(exe, "SSL_read"):
 		return append(files, exe), "", nil // linked statically, with its symbols
@@ -90,10 +91,12 @@ func libraries(proc string, pid int) (files []string, why string, err error) {
 		return nil, "its TLS library is not one that is probed: " + strings.Join(slices.Compact(others), ", "), nil
 	}
 	if _, err := buildinfo.ReadFile(exe); err == nil {
-		return nil, "its TLS is Go's crypto/tls, which is not probed", nil
+		return nil, "", nil
 	}
 	return nil, "no TLS library is loaded that is known; it may be linked statically, without symbols", nil
 }
+
+func executable(proc string, pid int) string { return fmt.Sprintf("%s/%d/exe", proc, pid) }
 
 // open returns a path by which a mapped file can be opened here. What is mapped
 // is the file itself; a path is whatever lies there now.

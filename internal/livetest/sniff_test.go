@@ -104,10 +104,10 @@ func carry(t *testing.T, from, to net.Conn, what string) {
 	}
 }
 
-// TestTLS: SIP over TLS is reported by its life cycle.
+// TestTLS: SIP over TLS is reported by its life cycle where nobody looks inside.
 func TestTLS(t *testing.T) {
 	l := newLink(t)
-	w := startWatch(t, l, live.Options{})
+	w := startWatch(t, l, live.Options{NoTLS: true})
 	server := at(l.b.v4, 5061)
 	listener := l.b.listen(t, server)
 	inner := l.a.dial(t, netip.AddrPort{}, server)
