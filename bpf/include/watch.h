@@ -104,19 +104,76 @@ static __always_inline bool is_news(struct bpf_sock *sk, const struct packet *pa
 	return true;
 }
 
-/* On a SIP port, TLS shows in the first bytes; in mid-life, in any record header. */
-static __always_inline bool is_tls(struct __sk_buff *skb, const struct sock_state *state,
-				   const struct packet *packet)
-{
-	__u8 bytes[2];
+/* Bytes of a segment that tell text from what is encrypted: by chance, one of five million is text. */
+#define TEXT_BYTES 16
 
-	if (state->flags & SOCK_SPOKE || packet->payload_length < 3 ||
-	    bpf_skb_load_bytes(skb, packet->payload_offset, bytes, sizeof(bytes)))
+enum first_seen {
+	FIRST_SIP,
+	FIRST_TLS,
+	FIRST_UNKNOWN, /* of a connection in mid-life: the middle of something, perhaps of a TLS record */
+};
+
+struct text_bytes {
+	__u8 bytes[TEXT_BYTES];
+};
+
+static __always_inline bool is_text(const struct text_bytes *from)
+{
+	for (__u32 i = 0; i < TEXT_BYTES; i++) {
+		__u8 c = from->bytes[i];
+
+		if ((c < ' ' && c != '\r' && c != '\n' && c != '\t') || c >= 0x7f)
+			return false;
+	}
+	return true;
+}
+
+/* On a SIP port, TLS shows in the first bytes; in mid-life, in any record header. */
+static __always_inline enum first_seen first_seen(struct __sk_buff *skb, const struct sock_state *state,
+						  const struct packet *packet)
+{
+	bool mid_life = state->flags & SOCK_MID_LIFE;
+	struct text_bytes start = {};
+
+	if (packet->payload_length < TEXT_BYTES) {
+		if (packet->payload_length < 3 || bpf_skb_load_bytes(skb, packet->payload_offset, &start, 3))
+			return FIRST_SIP; /* a keep-alive at most */
+	} else if (bpf_skb_load_bytes(skb, packet->payload_offset, &start, sizeof(start))) {
+		return FIRST_SIP;
+	}
+	if (start.bytes[1] == 3 &&
+	    (start.bytes[0] == 0x16 || (mid_life && start.bytes[0] >= 0x14 && start.bytes[0] <= 0x17)))
+		return FIRST_TLS;
+	if (!mid_life || (packet->payload_length >= TEXT_BYTES && is_text(&start)))
+		return FIRST_SIP;
+	return start.bytes[0] == '\r' && start.bytes[1] == '\n' ? FIRST_SIP : FIRST_UNKNOWN;
+}
+
+/*
+ * Settles what a connection on a SIP port carries; returns false while it is not
+ * known. A segment that says nothing is passed over, as what went before it
+ * was; so many that do are SIP of a kind of its own.
+ */
+static __always_inline bool settle(struct __sk_buff *skb, struct sock_state *state, const struct packet *packet,
+				   bool in)
+{
+	enum first_seen first = first_seen(skb, state, packet);
+
+	if (first == FIRST_UNKNOWN && state->tries_in + state->tries_out < TRIES_MID_LIFE) {
+		if (in)
+			state->tries_in++;
+		else
+			state->tries_out++;
 		return false;
-	if (bytes[1] != 3)
-		return false;
-	return bytes[0] == 0x16 ||
-	       (state->flags & SOCK_MID_LIFE && bytes[0] >= 0x14 && bytes[0] <= 0x17);
+	}
+	if (first == FIRST_TLS) {
+		state->verdict = VERDICT_TLS;
+		state->flags &= ~SOCK_ANNOUNCED; /* once more, now as TLS */
+	}
+	state->flags |= SOCK_SPOKE;
+	if (first == FIRST_TLS)
+		announce(IPPROTO_TCP, state, &packet->ends);
+	return true;
 }
 
 static __always_inline void watch_stream(struct __sk_buff *skb, struct bpf_sock *sk,
@@ -127,17 +184,13 @@ static __always_inline void watch_stream(struct __sk_buff *skb, struct bpf_sock 
 	if (state->verdict == VERDICT_UNDECIDED && state->flags & SOCK_MID_LIFE &&
 	    (is_sip_port(packet->ends.local_port) || is_sip_port(packet->ends.remote_port)))
 		state->verdict = VERDICT_SIP;
-	if (state->verdict == VERDICT_SIP && is_tls(skb, state, packet)) {
-		state->verdict = VERDICT_TLS;
-		state->flags |= SOCK_SPOKE;
-		state->flags &= ~SOCK_ANNOUNCED; /* once more, now as TLS */
-		announce(IPPROTO_TCP, state, &packet->ends);
-	}
-	state->flags |= SOCK_SPOKE;
 	if (in)
 		state->last_in_ns = packet->time_ns;
 	else
 		state->last_out_ns = packet->time_ns;
+	if (state->verdict == VERDICT_SIP && !(state->flags & SOCK_SPOKE) && !settle(skb, state, packet, in))
+		return;
+	state->flags |= SOCK_SPOKE;
 	if (state->verdict == VERDICT_UNDECIDED)
 		decide_stream(skb, sk, state, packet, in);
 	if (state->verdict == VERDICT_TLS)

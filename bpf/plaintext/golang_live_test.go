@@ -164,8 +164,8 @@ func TestGo(t *testing.T) {
 			all.Wait()
 			close(stop)
 			garbage.Wait()
+			defer p.locked(func() { clear(p.streams) })
 			until(t, func() string { return p.exact(connections, each) })
-			p.locked(func() { clear(p.streams) })
 		})
 	}
 	p.locked(func() {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -228,10 +229,11 @@ func (p *tap) exact(connections, each int) (wrong string) {
 	return ""
 }
 
-func serve(t *testing.T, p *tap, port int, switches ...string) {
+// serve starts a server, and waits until all its processes are followed.
+func serve(t *testing.T, p *tap, port, workers int, switches ...string) {
 	t.Helper()
 	certificate, key := tlspeer.Certificate(t)
-	args := append([]string{"server", address, strconv.Itoa(port), certificate, key}, switches...)
+	args := append([]string{"server", address, strconv.Itoa(port), certificate, key, fmt.Sprintf("workers=%d", workers)}, switches...)
 	server := testutil.Start(t, "", exec.Command(tlspeer.Build(t), args...))
 	until(t, func() string {
 		c, err := net.Dial("tcp", net.JoinHostPort(address, strconv.Itoa(port)))
@@ -242,6 +244,21 @@ func serve(t *testing.T, p *tap, port int, switches ...string) {
 		return ""
 	})
 	p.followed(t, server.Process.Pid)
+	pid := server.Process.Pid
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(strings.Fields(string(children))); n != workers-1 {
+		t.Fatalf("%d processes beside the first, want %d", n, workers-1)
+	}
+	for _, child := range strings.Fields(string(children)) {
+		pid, err := strconv.Atoi(child)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.followed(t, pid)
+	}
 }
 
 // Every message of both directions is seen exactly once and on the right
@@ -249,8 +266,8 @@ func serve(t *testing.T, p *tap, port int, switches ...string) {
 func TestPlaintext(t *testing.T) {
 	const socketBIO, memoryBIO = 5061, 5062
 	p := startTap(t, socketBIO, memoryBIO)
-	serve(t, p, socketBIO, "workers=4")
-	serve(t, p, memoryBIO, "workers=4", "memory=1", "ahead=1", "ex=1", "partial=1", "read=300")
+	serve(t, p, socketBIO, 4)
+	serve(t, p, memoryBIO, 4, "memory=1", "ahead=1", "ex=1", "partial=1", "read=300")
 	const connections, each = 50, 4
 	for _, tt := range []struct {
 		name        string
@@ -279,8 +296,8 @@ func TestPlaintext(t *testing.T) {
 				if client.Err != nil {
 					t.Fatal(client.Err)
 				}
+				defer p.locked(func() { clear(p.streams) })
 				until(t, func() string { return p.exact(connections, each) })
-				p.locked(func() { clear(p.streams) })
 			})
 		}
 	}
