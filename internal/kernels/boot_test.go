@@ -13,16 +13,22 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/viaduct-project/viaduct/internal/testutil/tlspeer"
 )
 
 // Every program loads and attaches on every supported kernel, and what is
 // reported on calls is what was played.
 func TestKernels(t *testing.T) {
-	binaries := map[string][]File{"amd64": build(t, "amd64"), "arm64": build(t, "arm64")}
+	binaries := map[string][]File{"amd64": append(build(t, "amd64"), openssl(t)...), "arm64": build(t, "arm64")}
 	for _, name := range []string{"v6.1", "v6.12", "newest", "v6.1-arm64"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := boot(t, name, binaries, "check", "then", "/bin/viaduct", "doctor")
+			check := []string{"check"}
+			if !strings.HasSuffix(name, "-arm64") { // of OpenSSL we have this host's
+				check = append(check, "libssl")
+			}
+			r := boot(t, name, binaries, append(check, "then", "/bin/viaduct", "doctor")...)
 			compare(t, r)
 			if len(r.Runs) != 1 || r.Runs[0].Exit != 0 {
 				t.Fatalf("viaduct doctor: %+v, want exit code 0", r.Runs)
@@ -45,8 +51,13 @@ func acts(t *testing.T, kernel, doctor string) {
 	if strings.HasPrefix(kernel, "v6.1") && !strings.HasPrefix(kernel, "v6.12") {
 		hard = `(?m)^close-hard +there +sock_diag, in every network namespace$`
 	}
+	// Only 6.6 brought uprobe_multi.
+	tls := `(?m)^tls +there +plaintext of OpenSSL and of Go's crypto/tls by uprobes \(uprobe_multi\)$`
+	if strings.HasPrefix(kernel, "v6.1") && !strings.HasPrefix(kernel, "v6.12") {
+		tls = `(?m)^tls +there +plaintext of OpenSSL and of Go's crypto/tls by uprobes, which need CAP_SYS_ADMIN here`
+	}
 	for _, want := range []string{
-		`(?m)^close-gently +there `, hard, `(?m)^protect +there +bpf_setsockopt; `,
+		`(?m)^close-gently +there `, hard, `(?m)^protect +there +bpf_setsockopt; `, tls,
 		`(?m)^keepalive-tcp +there +bpf_setsockopt; `, `(?m)^keepalive-crlf +there +written under the socket's lock, `, `(?m)^keepalive-stun +there `,
 	} {
 		if !regexp.MustCompile(want).MatchString(doctor) {
@@ -138,6 +149,33 @@ func build(t *testing.T, goarch string) []File {
 			t.Fatalf("build %s for %s: %v\n%s", pkg, goarch, err, out)
 		}
 		files = append(files, File{Path: path, Source: binary})
+	}
+	return files
+}
+
+// openssl are a program that uses this host's OpenSSL, and what it needs.
+func openssl(t *testing.T) []File {
+	t.Helper()
+	program := tlspeer.Build(t)
+	certificate, key := tlspeer.Certificate(t)
+	files := []File{{Path: "bin/tlspeer", Source: program}, {Path: "tls"}, {Path: "tls/cert.pem", Source: certificate}, {Path: "tls/key.pem", Source: key}}
+	libraries, err := exec.Command("ldd", program).Output()
+	if err != nil {
+		t.Fatalf("find the libraries of %s: %v", program, err)
+	}
+	dirs := make(map[string]bool)
+	for word := range strings.FieldsSeq(string(libraries)) {
+		if !strings.HasPrefix(word, "/") {
+			continue
+		}
+		path := strings.TrimPrefix(word, "/")
+		for i, c := range path {
+			if dir := path[:i]; c == '/' && !dirs[dir] {
+				dirs[dir] = true
+				files = append(files, File{Path: dir})
+			}
+		}
+		files = append(files, File{Path: path, Source: word})
 	}
 	return files
 }

@@ -20,15 +20,25 @@ type Result struct {
 	Runs    []Run  `json:",omitempty"`
 
 	Calls  []Call         `json:",omitempty"` // played while viaduct watched
+	Load   *Load          `json:",omitempty"` // played by others meanwhile
 	Report *report.Report `json:",omitempty"` // on them
 }
 
 // Call is one SIP call that the guest played between two of its own sockets.
 type Call struct {
-	Network                string // tcp or udp
+	Network                string // tcp, tls or udp
 	Caller, Called         string // address and port
 	FromCaller, FromCalled int    // bytes
 	Older                  bool   // connected before viaduct watched
+	Scout                  bool   // connected so that the guest's TLS is probed; nothing is said
+}
+
+// Load are requests and responses over TLS, of a client to a server that are
+// processes of their own.
+type Load struct {
+	Server      string // its address; nobody else's
+	Connections int
+	Each        uint32 // requests on each connection
 }
 
 // Step is one thing that the guest tried. An empty Error is success.

@@ -27,7 +27,7 @@ func call(c io.ReadWriter, k kernels.Call) error {
 	if _, err := io.WriteString(c, request("ACK", 1, k)); err != nil {
 		return err
 	}
-	if k.Network == "tcp" {
+	if k.Network != "udp" {
 		if _, err := io.WriteString(c, ping); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/viaduct-project/viaduct/agent/report"
@@ -13,7 +14,7 @@ import (
 
 // check loads and attaches everything, plays calls under it, and leaves what
 // was played and what was reported for the host to compare.
-func (l *log) check() {
+func (l *log) check(libssl bool) {
 	var pairs []*pair
 	opens := func(network, address string) func() error {
 		return func() error {
@@ -41,19 +42,30 @@ func (l *log) check() {
 
 	l.step("TCP connections", both(opens("tcp", "127.0.0.1:5060"), opens("tcp", "[::1]:5060")))
 	l.step("found by content", both(opens("tcp", "127.0.0.1:15060"), opens("udp", "127.0.0.1:15060")))
+	// What a process says in TLS is seen since it was found and probed.
+	scout := len(pairs)
+	l.step("TLS, to be probed", opens("tls", "127.0.0.1:5061"))
+	l.step("probed", l.probed(w))
+	l.step("TLS connections", both(opens("tls", "127.0.0.1:5061"), opens("tls", "[::1]:5061")))
 	l.step("UDP sockets", both(opens("udp", "127.0.0.1:5060"), opens("udp", "[::1]:5060")))
 	for i, p := range pairs {
-		l.step("call "+p.Network+" "+p.Called, func() error { return p.talk(l.ctx) })
-		p.Older = i < older
+		p.Older, p.Scout = i < older, i == scout
+		if !p.Scout {
+			l.step("call "+p.Network+" "+p.Called, func() error { return p.talk(l.ctx) })
+		}
 		l.Calls = append(l.Calls, p.Call)
 	}
 	// Holders are found by scanning, so the sockets stay until that was done.
 	l.step("holders", l.until(w, func(c *report.Connection) bool { return c.Process != nil }))
-	for _, p := range pairs {
+	for i, p := range pairs {
 		l.step("close "+p.Network+" "+p.Called, p.close)
+		l.Calls[i] = p.Call
 	}
 	// Nothing tells of the end of a UDP socket.
 	l.step("ends", l.until(w, func(c *report.Connection) bool { return c.Closed != nil || c.Transport == "udp" }))
+	if libssl {
+		l.step("libssl", l.libssl)
+	}
 	stop()
 	l.step("last records", func() error { return errors.Join(<-ended, w.Finish()) })
 	l.Report = w.Report()
@@ -64,6 +76,23 @@ func (l *log) check() {
 
 func both(f, g func() error) func() error {
 	return func() error { return errors.Join(f(), g()) }
+}
+
+// probed waits until what this process says in TLS is seen.
+func (l *log) probed(w *live.Watch) func() error {
+	return func() error {
+		for tick := time.Tick(50 * time.Millisecond); ; {
+			s, err := w.TLS()
+			if err != nil || s.Followed > 0 {
+				return err
+			}
+			select {
+			case <-tick:
+			case <-l.ctx.Done():
+				return fmt.Errorf("%+v: %w", s, l.ctx.Err())
+			}
+		}
+	}
 }
 
 // until waits for a condition on every socket. It gives up quietly: what is

@@ -6,7 +6,8 @@
 //
 //	guest WHAT [then WHAT]...
 //
-// where WHAT is check (load and attach everything, play calls, report on them)
+// where WHAT is check (load and attach everything, play calls, report on them;
+// check libssl: with processes that use OpenSSL beside it)
 // or a command line of the initramfs, whose end the host judges.
 //
 // Run anywhere else than as process 1 it refuses: it mounts and powers off.
@@ -58,8 +59,8 @@ func run(args []string) *kernels.Result {
 		return &l.Result
 	}
 	for what := range split(args, "then") {
-		if slices.Equal(what, []string{"check"}) {
-			l.check()
+		if what[0] == "check" {
+			l.check(slices.Contains(what, "libssl"))
 			continue
 		}
 		l.step(strings.Join(what, " "), func() error {

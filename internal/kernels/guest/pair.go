@@ -15,7 +15,8 @@ import (
 // pair is two sockets of this process that talk to each other over loopback.
 type pair struct {
 	kernels.Call
-	caller, called *counted
+	caller, called net.Conn
+	sockets        [2]*counted // below those, the caller's first
 }
 
 // open makes a pair; address is the called side's. The called socket of a UDP
@@ -29,44 +30,50 @@ func open(ctx context.Context, network, address string) (*pair, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s to %s: %w", network, address, err)
 	}
-	return &pair{
+	p := &pair{
 		Call: kernels.Call{
 			Network: network,
 			Caller:  caller.LocalAddr().String(),
 			Called:  caller.RemoteAddr().String(),
 		},
-		caller: &counted{ReadWriteCloser: caller},
-		called: &counted{ReadWriteCloser: called},
-	}, nil
+		sockets: [2]*counted{{Conn: caller}, {Conn: called}},
+	}
+	p.caller, p.called = p.sockets[0], p.sockets[1]
+	if network == "tls" {
+		if err := p.secure(ctx); err != nil {
+			return nil, fmt.Errorf("open %s to %s: %w", network, address, errors.Join(err, caller.Close(), called.Close()))
+		}
+	}
+	return p, nil
 }
 
-func connectTCP(ctx context.Context, address string) (net.Conn, io.ReadWriteCloser, error) {
+func connectTCP(ctx context.Context, address string) (caller, called net.Conn, err error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer l.Close()
-	caller, err := new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
+	caller, err = new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
 	if err != nil {
 		return nil, nil, err
 	}
-	called, err := l.Accept() // the kernel has it waiting
+	called, err = l.Accept() // the kernel has it waiting
 	if err != nil {
 		return nil, nil, errors.Join(err, caller.Close())
 	}
 	return caller, called, nil
 }
 
-func connectUDP(ctx context.Context, address string) (net.Conn, io.ReadWriteCloser, error) {
-	called, err := new(net.ListenConfig).ListenPacket(ctx, "udp", address)
+func connectUDP(ctx context.Context, address string) (caller, called net.Conn, err error) {
+	listening, err := new(net.ListenConfig).ListenPacket(ctx, "udp", address)
 	if err != nil {
 		return nil, nil, err
 	}
-	caller, err := new(net.Dialer).DialContext(ctx, "udp", called.LocalAddr().String())
+	caller, err = new(net.Dialer).DialContext(ctx, "udp", listening.LocalAddr().String())
 	if err != nil {
-		return nil, nil, errors.Join(err, called.Close())
+		return nil, nil, errors.Join(err, listening.Close())
 	}
-	return caller, &datagrams{PacketConn: called}, nil
+	return caller, &datagrams{PacketConn: listening}, nil
 }
 
 // talk plays the call and leaves the sockets open. When ctx is done the sockets
@@ -82,30 +89,30 @@ func (p *pair) talk(ctx context.Context) error {
 	if err := <-answered; err != nil {
 		return fmt.Errorf("answer over %s at %s: %w", p.Network, p.Called, err)
 	}
-	p.FromCaller, p.FromCalled = p.caller.written, p.called.written
 	return nil
 }
 
-// close closes the caller's socket first. On TCP the called side waits for it,
-// which makes sure who closed.
+// close closes the caller's socket first. On a stream the called side waits for
+// it, which makes sure who closed, and says nothing more.
 func (p *pair) close() error {
 	err := p.caller.Close()
-	if p.Network == "tcp" {
+	if p.Network != "udp" {
 		if n, readErr := io.Copy(io.Discard, p.called); n > 0 || readErr != nil {
 			err = errors.Join(err, fmt.Errorf("after the call: %d bytes, error %v", n, readErr))
 		}
 	}
-	return errors.Join(err, p.called.Close())
+	p.FromCaller, p.FromCalled = p.sockets[0].written, p.sockets[1].written
+	return errors.Join(err, p.sockets[1].Close())
 }
 
 // counted knows how many bytes were written.
 type counted struct {
-	io.ReadWriteCloser
+	net.Conn
 	written int
 }
 
 func (c *counted) Write(b []byte) (int, error) {
-	n, err := c.ReadWriteCloser.Write(b)
+	n, err := c.Conn.Write(b)
 	c.written += n
 	return n, err
 }
@@ -120,5 +127,7 @@ func (d *datagrams) Read(b []byte) (n int, err error) {
 	n, d.peer, err = d.ReadFrom(b)
 	return n, err
 }
+
+func (d *datagrams) RemoteAddr() net.Addr { return d.peer }
 
 func (d *datagrams) Write(b []byte) (int, error) { return d.WriteTo(b, d.peer) }
