@@ -46,6 +46,7 @@ var closedKinds = []closed{
 // reads, what its peer reads, and what the report says. Without enforcement, and
 // beside it, connections carry bytes as before.
 func TestClosings(t *testing.T) {
+	t.Parallel()
 	l := newLink(t)
 	var rows []policy.Peer
 	for _, kind := range closedKinds {
@@ -133,6 +134,7 @@ func (n *namespace) asking(t *testing.T, listener *net.TCPListener, offers bool)
 // TestServersAreClosed closes connections of sipp and of Kamailio, which have accepted
 // them: gently, and hard. After a gentle close both go on to serve.
 func TestServersAreClosed(t *testing.T) {
+	t.Parallel()
 	l := newLink(t)
 	p := &policy.Policy{Fallback: policy.Peer{Name: policy.Other, Persistent: policy.Persistent{MaxConnections: -1}}}
 	type server struct {

@@ -24,12 +24,12 @@ var modes = []struct {
 	mode policy.Mode
 }{{5070, policy.Observe}, {5071, policy.DryRun}, {5072, policy.Enforce}}
 
-func idlePolicy() *policy.Policy {
+func idlePolicy(l *link) *policy.Policy {
 	p := &policy.Policy{Fallback: policy.Peer{Name: policy.Other, Persistent: policy.Persistent{MaxConnections: -1}}}
 	for _, m := range modes {
 		row := p.Fallback
 		row.Name, row.Enforce = m.mode.String(), m.mode
-		row.Match = policy.Match{Initiator: "local", Ports: []uint16{m.port}}
+		row.Match = policy.Match{CIDRs: []netip.Prefix{netip.PrefixFrom(l.b.v4, 32)}, Initiator: "local", Ports: []uint16{m.port}}
 		row.Ephemeral = policy.Ephemeral{IdleTimeout: 33 * time.Second}
 		p.Peers = append(p.Peers, row)
 	}
@@ -53,6 +53,7 @@ func (n *namespace) client(t *testing.T, listener *net.TCPListener, server netip
 // TestIdleIsClosed plays the same in each mode: what the application reads,
 // what its peer does, and what the report says.
 func TestIdleIsClosed(t *testing.T) {
+	t.Parallel()
 	l := newLink(t)
 	var ports []uint16
 	for _, m := range modes {
@@ -61,7 +62,7 @@ func TestIdleIsClosed(t *testing.T) {
 	told := make(chan report.Action, 16)
 	w := startWatch(t, l, live.Options{
 		Probes: bpf.Options{Ports: ports},
-		Core:   agent.Config{Policy: idlePolicy()},
+		Core:   agent.Config{Policy: idlePolicy(l)},
 		Acted:  func(a report.Action) { told <- a },
 	})
 	clients := make([]*process, len(modes))

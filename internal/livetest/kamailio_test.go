@@ -166,6 +166,7 @@ func one(r *report.Report, transport string, local, remote netip.AddrPort) *repo
 // TestKamailioClosesIdle lets Kamailio close what has been idle for long
 // enough, and compares what both ends report with the client's own watch.
 func TestKamailioClosesIdle(t *testing.T) {
+	t.Parallel()
 	l := newLink(t)
 	w := startWatch(t, l, live.Options{})
 	k := kamailio{idle: 2}.start(t, l.b)
