@@ -31,9 +31,9 @@ const (
 	losesNext = "loses"   // does not understand the message behind it; two of them are an empty one
 )
 
-// waitsSeconds is what Kamailio 5.8 and later gives a message to come, its timer
+// messageWait is what Kamailio 5.8 and later gives a message to come, its timer
 // included.
-const waitsSeconds = 26 * time.Second
+const messageWait = 26 * time.Second
 
 // framer starts such a telephone under a name of its own.
 func (n *namespace) framer(t *testing.T, named, does, server, viaParameters string) {
@@ -81,7 +81,7 @@ func converse(conn net.Conn, does, via string) error {
 	for {
 		conn.SetReadDeadline(time.Time{})
 		if does == waitsFor && len(buffer) > 0 {
-			conn.SetReadDeadline(time.Now().Add(waitsSeconds))
+			conn.SetReadDeadline(time.Now().Add(messageWait))
 		}
 		n, err := conn.Read(chunk)
 		if errors.Is(err, os.ErrDeadlineExceeded) {

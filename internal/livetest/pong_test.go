@@ -170,7 +170,7 @@ func (k *kept) settles() {
 			k.Log(text(k.newest(r)))
 		}
 	}()
-	untilWithin(k.T, patience+time.Duration(10+2*k.every)*time.Second+waitsSeconds, func() string {
+	untilWithin(k.T, patience+time.Duration(10+2*k.every)*time.Second+messageWait, func() string {
 		opened, _, pings, _ := k.peer.counts()
 		if opened == 0 {
 			return "the program has no connection"
