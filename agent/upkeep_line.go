@@ -68,6 +68,9 @@ func (u *upkeep) line() *report.Upkeep {
 		line.Answered = answeredWord(answered, n)
 	}
 	kept(line, u.Own+u.App, u.First, u.Last, u.Longest, rtt)
+	if u.Probed > 0 {
+		line.KernelSeconds = report.Seconds(u.Probed)
+	}
 	if limits := u.Method.Limits(); limits != "" {
 		line.Cannot = &limits
 	}

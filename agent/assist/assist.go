@@ -74,7 +74,8 @@ type Flow struct {
 	Answered, Unanswered uint32        // of viaduct's
 	RTT                  time.Duration // of the newest answer, 0 if none
 	Answers              bool          // the peer has answered a keep-alive on this flow
-	Idle                 time.Duration // MethodTCP: what was set on the socket, 0 before
+	Idle                 time.Duration // TCP: what is to be set on the socket, 0 before
+	Probed               time.Duration // TCP: what was set, 0 before; it stays until the socket is closed
 
 	stun     *binding      // UDP
 	from     event.Time    // when the time to the next keep-alive begins, if not with the newest
@@ -326,6 +327,7 @@ func (f *Flow) Done(t event.Time, r *rand.Rand) (gap time.Duration) {
 	case f.Method == STUN:
 		gap = f.copied(t, r)
 	case f.Method == TCP:
+		f.Probed = f.Idle
 		// All are looked at in the same moments: one pass over the host's
 		// sockets does for any number.
 		f.until = (t/event.Time(recheck) + 1) * event.Time(recheck)

@@ -9,8 +9,11 @@ type Upkeep struct {
 	Basis           string   `json:"basis"`            // keep, Flow-Timer, outbound, policy
 	MeanSeconds     *float64 `json:"mean_seconds"`     // between two, whoever sent them; null if there were no two
 	LongestSeconds  *float64 `json:"longest_seconds"`
-	By              string   `json:"by"`       // nobody, application, viaduct, both; what the kernel sends does not count
-	Answered        *string  `json:"answered"` // yes, partly, no; null if nothing was sent that could be
+	// KernelSeconds is how long the connection idles before the kernel probes it, as
+	// viaduct has set it; null if it has not. Whether that is answered is not seen.
+	KernelSeconds *float64 `json:"kernel_seconds"`
+	By            string   `json:"by"`       // nobody, application, viaduct, both; what the kernel sends does not count
+	Answered      *string  `json:"answered"` // yes, partly, no; null if nothing was sent that could be
 	// RoundTripSeconds is of the newest keep-alive that was answered.
 	RoundTripSeconds *float64 `json:"round_trip_seconds"`
 	Method           *string  `json:"method"`  // tcp, crlf, stun; null where viaduct does not send

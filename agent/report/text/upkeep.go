@@ -26,9 +26,12 @@ func upkeep(w io.Writer, r *report.Report, o options) {
 		if u.Answered != nil {
 			answered = *u.Answered
 		}
+		by, kept, longest := u.By, u.MeanSeconds, u.LongestSeconds
+		if by == "nobody" && u.KernelSeconds != nil {
+			by, kept, longest = "the kernel", u.KernelSeconds, u.KernelSeconds
+		}
 		rows = append(rows, []string{
-			arrow(c) + c.Remote, "by " + u.By, promise(u), seconds(u.MeanSeconds), seconds(u.LongestSeconds), answered,
-			seconds(u.RoundTripSeconds), means(u),
+			arrow(c) + c.Remote, "by " + by, promise(u), seconds(kept), seconds(longest), answered, roundTrip(u.RoundTripSeconds), means(u),
 		})
 	}
 	if len(rows) == 1 {
@@ -41,6 +44,14 @@ func upkeep(w io.Writer, r *report.Report, o options) {
 }
 
 func promise(u *report.Upkeep) string { return seconds(&u.PromisedSeconds) + " " + u.Basis }
+
+// roundTrip is most often shorter than a tenth of a second.
+func roundTrip(s *float64) string {
+	if s == nil || *s >= 1 {
+		return seconds(s)
+	}
+	return fmt.Sprintf("%.1fms", *s*1000)
+}
 
 // means says what viaduct does, and why that.
 func means(u *report.Upkeep) string {
