@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,6 +107,23 @@ func TestTimeLine(t *testing.T) {
 
 func response(id [12]byte, kind uint16, port uint16) *keepalive.Binding {
 	return &keepalive.Binding{Type: kind, ID: id, Mapped: netip.AddrPortFrom(netip.MustParseAddr("203.0.113.5"), port)}
+}
+
+// TestID: no request ends with what could begin a message.
+func TestID(t *testing.T) {
+	r := seeded()
+	seen := make(map[byte]bool)
+	for range 100_000 {
+		f := &Flow{Method: STUN}
+		id := f.ID(r)
+		seen[id[11]] = true
+	}
+	for c := range 256 {
+		inMethod := strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.!%*_+`'~", rune(c))
+		if seen[byte(c)] == inMethod {
+			t.Errorf("requests end with %q: %v", rune(c), seen[byte(c)])
+		}
+	}
 }
 
 func TestResponse(t *testing.T) {

@@ -3,6 +3,7 @@
 package assist
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
@@ -47,11 +48,20 @@ func (f *Flow) ID(r *rand.Rand) [12]byte {
 		f.stun = new(binding)
 	}
 	if b := f.stun; !b.open {
-		binary.BigEndian.PutUint64(b.id[:], r.Uint64())
-		binary.BigEndian.PutUint32(b.id[8:], r.Uint32())
+		for again := true; again; again = token(b.id[11]) {
+			binary.BigEndian.PutUint64(b.id[:], r.Uint64())
+			binary.BigEndian.PutUint32(b.id[8:], r.Uint32())
+		}
 		b.copies = 0
 	}
 	return f.stun.id
+}
+
+// token says whether c may be part of a SIP method (RFC 3261 section 25.1). No
+// request of viaduct's ends with such a byte: linphone keeps what it does not
+// understand in front of the next message, and would read COPTIONS.
+func token(c byte) bool {
+	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || bytes.IndexByte([]byte("-.!%*_+`'~"), c) >= 0
 }
 
 // retransmission is Look while a transaction is open.
