@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -54,23 +55,28 @@ func (s *terminal) tmux(args ...string) string {
 	return string(out)
 }
 
-// press sends keys, and until waits for a text on the screen.
+// press sends keys, until and match wait for something on the screen.
 func (s *terminal) press(keys ...string) { s.tmux(append([]string{"send-keys"}, keys...)...) }
 
 func (s *terminal) until(text string) string {
+	s.t.Helper()
+	return s.match(regexp.MustCompile(regexp.QuoteMeta(text)))
+}
+
+func (s *terminal) match(what *regexp.Regexp) string {
 	s.t.Helper()
 	late := time.After(20 * time.Second)
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
 	for {
 		screen := s.tmux("capture-pane", "-p")
-		if strings.Contains(screen, text) {
+		if what.MatchString(screen) {
 			return screen
 		}
 		select {
 		case <-again.C:
 		case <-late:
-			s.t.Fatalf("%q does not come up:\n%s", text, screen)
+			s.t.Fatalf("%q does not come up:\n%s", what, screen)
 		}
 	}
 }
@@ -131,6 +137,32 @@ func TestTop(t *testing.T) {
 	s.until("no answer since")
 	s.press("q")
 	s.until("ended with 0")
+}
+
+// TestTopAlone: without an agent top watches by itself: what goes over a
+// connection shows while it does, and that it has ended.
+func TestTopAlone(t *testing.T) {
+	testutil.RequireRoot(t)
+	s := inTerminal(t, [2]string{"80", "24"}, "top")
+	s.until(" messages  ") // the first figures: the programs are attached
+	x := playExchange(t, 1)
+	client := x.client.LocalAddr().String()
+	s.press("/", client, "Enter")
+	line := regexp.MustCompile(`(?m)^. <` + regexp.QuoteMeta(client) + ` +\S+ +tcp +uni +- +0/3 +0/1 +\d\.\ds$`)
+	screen := s.match(line)
+	for _, line := range strings.Split(screen, "\n") {
+		if len([]rune(line)) > 80 {
+			t.Errorf("too wide: %q", line)
+		}
+	}
+	x.hangUp()
+	s.match(regexp.MustCompile(`(?m)^. <` + regexp.QuoteMeta(client) + ` .* 0/3 +0/1 +>fin$`))
+	s.press("Enter")
+	s.until("PUBLISH")
+	s.press("q")
+	if screen := s.until("ended with 0"); strings.Contains(screen, "msg=") || strings.Contains(screen, "level=") {
+		t.Errorf("a log on the screen:\n%s", screen)
+	}
 }
 
 // TestTopNeedsATerminal: in a pipe it says what to do.
