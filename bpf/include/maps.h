@@ -200,13 +200,13 @@ struct own_answer {
 
 /*
  * The STUN requests that the agent sends. Inserted: by the agent, before it sends
- * one. Deleted: by the agent, some time after the last. Bound: 4,096 a second for
+ * one. Deleted: by the agent, some time after the last. Bound: 16,384 a second for
  * the 16 seconds that each is kept.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 262144);
 	__type(key, struct own_id);
 	__type(value, struct own_answer);
 } own_answers SEC(".maps");

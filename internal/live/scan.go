@@ -11,7 +11,7 @@ import (
 
 // udpSocketsMax bounds what is remembered of datagram sockets to notice new
 // ones; at the bound it is forgotten, which costs one scan.
-const udpSocketsMax = 1 << 16
+const udpSocketsMax = 1 << 18
 
 // scanner decides when the sockets are scanned. The scan itself runs beside the
 // reader, since what it finds comes through the ring.
