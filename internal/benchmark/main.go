@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Benchmark measures what viaduct costs on this host and prints it as the rows
-// of docs/performance.md. It needs root, sipp, and a quiet machine; only
-// loopback is used.
+// of docs/performance.md. It needs root, sipp, gcc with libssl's headers, and a
+// quiet machine; only loopback is used.
 package main
 
 import (
 	"fmt"
 	"os"
+	"slices"
 )
 
 func main() {
@@ -18,27 +19,44 @@ func main() {
 }
 
 func run() error {
-	if len(os.Args) != 2 {
-		return fmt.Errorf("usage: benchmark PATH-OF-VIADUCT")
+	if len(os.Args) < 2 {
+		return fmt.Errorf("usage: benchmark PATH-OF-VIADUCT [MEASURE]...")
 	}
-	viaduct := os.Args[1]
+	viaduct, only := os.Args[1], os.Args[2:]
 	fmt.Println("| what | measured | goal |\n|---|---|---|")
-	for _, measure := range []func() error{
-		packets,
-		limits,
-		func() error { return captures("calls with 100 packets of RTP each", viaduct, 100) },
-		func() error { return captures("signalling only", viaduct, 0) },
-		func() error { return perMessage(viaduct, 1_000) },
-		func() error { return perMessage(viaduct, 5_000) },
-		func() error { return offeredRate(viaduct, 5_000) },
-		func() error {
-			return callRate("saturated, caller and answerer on one CPU, viaduct on another", viaduct, first, second)
-		},
-		func() error {
+	for _, m := range []struct {
+		name    string
+		measure func() error
+	}{
+		{"packets", packets},
+		{"limits", limits},
+		{"captures", func() error {
+			if err := captures("calls with 100 packets of RTP each", viaduct, 100); err != nil {
+				return err
+			}
+			return captures("signalling only", viaduct, 0)
+		}},
+		{"messages", func() error {
+			if err := perMessage(viaduct, 1_000); err != nil {
+				return err
+			}
+			return perMessage(viaduct, 5_000)
+		}},
+		{"offered", func() error { return offeredRate(viaduct, 5_000) }},
+		{"saturated", func() error {
+			if err := callRate("saturated, caller and answerer on one CPU, viaduct on another", viaduct, first, second); err != nil {
+				return err
+			}
 			return callRate("saturated, all three on the same two CPUs", viaduct, anywhere, anywhere)
-		},
+		}},
+		{"tls-calls", func() error { return tlsCalls(viaduct) }},
+		{"tls-saturated", func() error { return tlsSaturated(viaduct) }},
+		{"tls-offered", func() error { return tlsOffered(viaduct) }},
 	} {
-		if err := measure(); err != nil {
+		if len(only) > 0 && !slices.Contains(only, m.name) {
+			continue
+		}
+		if err := m.measure(); err != nil {
 			return err
 		}
 	}

@@ -111,6 +111,23 @@ func startAudit(on cpus, viaduct string) (watcher, error) {
 	return watcher{audit}, nil
 }
 
+// used returns the CPU time that it has taken so far.
+func (w watcher) used() (time.Duration, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", w.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	const utime, hertz = 11, 100 // fields behind the name; USER_HZ
+	_, rest, _ := strings.Cut(string(b), ") ")
+	f := strings.Fields(rest)
+	if len(f) < utime+2 {
+		return 0, fmt.Errorf("/proc/%d/stat is %q", w.Process.Pid, b)
+	}
+	user, userErr := strconv.Atoi(f[utime])
+	system, systemErr := strconv.Atoi(f[utime+1])
+	return time.Duration(user+system) * time.Second / hertz, errors.Join(userErr, systemErr)
+}
+
 // stop has the audit report and returns the CPU time that it took in all.
 func (w watcher) stop() (time.Duration, error) {
 	if err := w.Process.Signal(os.Interrupt); err != nil {

@@ -37,7 +37,7 @@ func startAgent(viaduct, method string) (*running, error) {
 	case "stun":
 		keep = "{inject: agreed, swallow_stun_answers: true}"
 	}
-	text := fmt.Sprintf("version: 1\npeers:\n- name: peers\n  match: {cidrs: [127.78.1.0/24, 127.79.0.0/16, 127.80.0.0/16]}\n  enforce: enforce\n  keepalive: %s\n", keep)
+	text := fmt.Sprintf("version: 1\npeers:\n- name: peers\n  match: {cidrs: [127.78.1.0/24]}\n  enforce: enforce\n  keepalive: %s\n", keep)
 	if err := os.WriteFile(policy, []byte(text), 0o600); err != nil {
 		return nil, err
 	}

@@ -75,11 +75,11 @@ func (r *round) run() (err error) {
 
 // play starts the peers and the programs, and waits until all have registered.
 func (r *round) play() (peers, programs []*player, err error) {
-	n, kind := pairs, "stream"
+	kind := "stream"
 	if r.method == "stun" {
-		n, kind = 1, "flow"
+		kind = "flow"
 	}
-	for i := range n {
+	for i := range pairs {
 		p, err := startPlayer(kind+"-peer", strconv.Itoa(i))
 		if err != nil {
 			return peers, programs, err
@@ -89,8 +89,8 @@ func (r *round) play() (peers, programs []*player, err error) {
 			return peers, programs, err
 		}
 	}
-	for i := range n {
-		p, err := startPlayer(kind+"-program", strconv.Itoa(i), strconv.Itoa(r.flows/n), strconv.Itoa(rate/n))
+	for i := range pairs {
+		p, err := startPlayer(kind+"-program", strconv.Itoa(i), strconv.Itoa(r.flows/pairs), strconv.Itoa(rate/pairs))
 		if err != nil {
 			return peers, programs, err
 		}

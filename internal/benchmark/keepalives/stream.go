@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
@@ -15,21 +14,21 @@ const sipPort = 5060
 func programAddress(pair int) [4]byte { return [4]byte{127, 78, 0, byte(1 + pair)} }
 func peerAddress(pair int) [4]byte    { return [4]byte{127, 78, 1, byte(1 + pair)} }
 
-// streams are connections that are read when something comes: without a
-// goroutine each, as the peers shall cost little.
-type streams struct{ epoll int }
+// sockets are read when something comes, without a goroutine each: the peers
+// shall cost little.
+type sockets struct{ epoll int }
 
-func newStreams() (streams, error) {
+func newSockets() (sockets, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	return streams{fd}, err
+	return sockets{fd}, err
 }
 
-func (s streams) add(fd int) error {
+func (s sockets) add(fd int) error {
 	return unix.EpollCtl(s.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)})
 }
 
 // read hands over what comes, until take fails.
-func (s streams) read(take func(fd int, b []byte) error) error {
+func (s sockets) read(take func(fd int, b []byte) error) error {
 	events := make([]unix.EpollEvent, 256)
 	buffer := make([]byte, 4096)
 	for {
@@ -64,7 +63,7 @@ func streamPeer(args []string) error {
 		unix.Bind(listener, &unix.SockaddrInet4{Addr: peerAddress(pair), Port: sipPort}), unix.Listen(listener, 4096)); err != nil {
 		return err
 	}
-	s, err := newStreams()
+	s, err := newSockets()
 	if err != nil {
 		return err
 	}
@@ -95,62 +94,4 @@ func streamPeer(args []string) error {
 	}()
 	go func() { failed <- ready() }()
 	return <-failed
-}
-
-// streamProgram opens connections, registers over each, and sends nothing more.
-func streamProgram(args []string) error {
-	var pair, n, rate int
-	if err := numbers(args, &pair, &n, &rate); err != nil {
-		return err
-	}
-	s, err := newStreams()
-	if err != nil {
-		return err
-	}
-	failed := make(chan error, 2)
-	registered := make(chan bool)
-	go func() {
-		answers := 0
-		failed <- s.read(func(_ int, b []byte) error {
-			if bytes.HasPrefix(b, []byte("SIP/2.0 200")) {
-				if answers++; answers == n {
-					close(registered)
-				}
-			} else if string(b) != "\r\n" {
-				return fmt.Errorf("a program has got %q", b)
-			}
-			return nil
-		})
-	}()
-	go func() {
-		err := paced(n, rate, func(i int) error { return s.register(pair, i) })
-		if err != nil {
-			failed <- err
-			return
-		}
-		<-registered
-		failed <- ready()
-	}()
-	return <-failed
-}
-
-func (s streams) register(pair, i int) error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1),
-		unix.Bind(fd, &unix.SockaddrInet4{Addr: programAddress(pair)}),
-		unix.Connect(fd, &unix.SockaddrInet4{Addr: peerAddress(pair), Port: sipPort})); err != nil {
-		return fmt.Errorf("connect: %w", err)
-	}
-	own, err := unix.Getsockname(fd)
-	if err != nil {
-		return err
-	}
-	port := own.(*unix.SockaddrInet4).Port
-	if _, err := unix.Write(fd, register("TCP", fmt.Sprintf("127.78.0.%d:%d", 1+pair, port), fmt.Sprintf("%d.%d", pair, i))); err != nil {
-		return err
-	}
-	return s.add(fd)
 }

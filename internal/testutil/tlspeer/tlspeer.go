@@ -12,6 +12,7 @@ import (
 	"crypto/x509/pkix"
 	_ "embed"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"os"
 	"os/exec"
@@ -41,23 +42,39 @@ func Build(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, path := filepath.Join(dir, "tlspeer.c"), filepath.Join(dir, "tlspeer")
-	if err := os.WriteFile(c, source, 0o600); err != nil {
+	if built.path, err = Compile(dir); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("gcc", "-O2", "-Wall", "-Wextra", "-o", path, c, "-lssl", "-lcrypto", "-lpthread").CombinedOutput(); err != nil {
-		t.Fatalf("build the TLS peer; gcc and libssl-dev are needed, scripts/setup.sh installs them: %v\n%s", err, out)
+	return built.path
+}
+
+// Compile puts the program into a directory and returns its path.
+func Compile(dir string) (string, error) {
+	c, path := filepath.Join(dir, "tlspeer.c"), filepath.Join(dir, "tlspeer")
+	if err := os.WriteFile(c, source, 0o600); err != nil {
+		return "", err
 	}
-	built.path = path
-	return path
+	if out, err := exec.Command("gcc", "-O2", "-Wall", "-Wextra", "-o", path, c, "-lssl", "-lcrypto", "-lpthread").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the TLS peer: %w; gcc and libssl-dev are needed, scripts/setup.sh installs them\n%s", err, out)
+	}
+	return path, nil
 }
 
 // Certificate writes a self-signed certificate and its key for the test.
 func Certificate(t testing.TB) (certificate, key string) {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	certificate, key, err := WriteCertificate(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
+	}
+	return certificate, key
+}
+
+// WriteCertificate writes a self-signed certificate and its key into a directory.
+func WriteCertificate(dir string) (certificate, key string, err error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return "", "", err
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "server.example.com"},
@@ -65,20 +82,19 @@ func Certificate(t testing.TB) (certificate, key string) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
 	if err != nil {
-		t.Fatal(err)
+		return "", "", err
 	}
 	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
-		t.Fatal(err)
+		return "", "", err
 	}
-	dir := t.TempDir()
 	certificate, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	for file, block := range map[string]*pem.Block{
 		certificate: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: keyDER},
 	} {
 		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
+			return "", "", err
 		}
 	}
-	return certificate, key
+	return certificate, key, nil
 }
