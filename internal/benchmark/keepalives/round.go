@@ -23,6 +23,11 @@ type round struct {
 }
 
 func (r *round) run() (err error) {
+	restore, err := raiseBacklog()
+	if err != nil {
+		return err
+	}
+	defer restore()
 	a, err := startAgent(r.viaduct, r.method)
 	if err != nil {
 		return err
