@@ -74,6 +74,9 @@ func (u *upkeep) line() *report.Upkeep {
 	if limits := u.Method.Limits(); limits != "" {
 		line.Cannot = &limits
 	}
+	if u.Method == assist.TCP {
+		line.ProbesUnanswered = report.Ref(u.conn.counts.Probes)
+	}
 	if m := u.Mapped(); m.IsValid() {
 		line.MappedAddress = report.Ref(m.String())
 	}

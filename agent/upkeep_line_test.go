@@ -30,17 +30,17 @@ func TestUpkeepShown(t *testing.T) {
 	}{
 		"tcp": {
 			keep: policy.Keepalive{Inject: policy.InjectAgreed, Method: policy.MethodTCP},
-			json: `{"promised_seconds":25,"basis":"keep","mean_seconds":null,"longest_seconds":null,"kernel_seconds":N,"by":"nobody","answered":null,"round_trip_seconds":null,"method":"tcp","state":"fine"}`,
+			json: `{"promised_seconds":25,"basis":"keep","mean_seconds":null,"longest_seconds":null,"kernel_seconds":N,"by":"nobody","answered":null,"round_trip_seconds":null,"method":"tcp","state":"fine","probes_unanswered":0}`,
 			row:  `(?m)^>198\.51\.100\.7:5060 +by the kernel +25s keep +2[0-5]s +2[0-5]s +- +- +tcp: the policy says so$`,
 		},
 		"crlf": {
 			keep: policy.Keepalive{Inject: policy.InjectAgreed}, peer: pong,
-			json: `{"promised_seconds":25,"basis":"keep","mean_seconds":N,"longest_seconds":N,"kernel_seconds":null,"by":"viaduct","answered":"yes","round_trip_seconds":0.1,"method":"crlf","state":"fine"}`,
+			json: `{"promised_seconds":25,"basis":"keep","mean_seconds":N,"longest_seconds":N,"kernel_seconds":null,"by":"viaduct","answered":"yes","round_trip_seconds":0.1,"method":"crlf","state":"fine","probes_unanswered":null}`,
 			row:  `(?m)^>198\.51\.100\.7:5060 +by viaduct +25s keep +2[0-5]s +2[0-5]s +yes +100\.0ms +crlf: the program offered keep`,
 		},
 		"crlf, not answered": {
 			keep: policy.Keepalive{Inject: policy.InjectAgreed},
-			json: `{"promised_seconds":25,"basis":"keep","mean_seconds":N,"longest_seconds":N,"kernel_seconds":null,"by":"viaduct","answered":"no","round_trip_seconds":null,"method":"crlf","state":"fine"}`,
+			json: `{"promised_seconds":25,"basis":"keep","mean_seconds":N,"longest_seconds":N,"kernel_seconds":null,"by":"viaduct","answered":"no","round_trip_seconds":null,"method":"crlf","state":"fine","probes_unanswered":null}`,
 			row:  `(?m)^>198\.51\.100\.7:5060 +by viaduct +25s keep +2[0-5]s +2[0-5]s +no +- +crlf: the program offered keep`,
 		},
 		"both": {
@@ -52,7 +52,7 @@ func TestUpkeepShown(t *testing.T) {
 					conn.In("\r\n")
 				})
 			},
-			json: `{"promised_seconds":25,"basis":"keep","mean_seconds":N,"longest_seconds":N,"kernel_seconds":null,"by":"both","answered":"yes","round_trip_seconds":0.1,"method":"crlf","state":"fine"}`,
+			json: `{"promised_seconds":25,"basis":"keep","mean_seconds":N,"longest_seconds":N,"kernel_seconds":null,"by":"both","answered":"yes","round_trip_seconds":0.1,"method":"crlf","state":"fine","probes_unanswered":null}`,
 			row:  `(?m)^>198\.51\.100\.7:5060 +by both +25s keep +2[0-5]s +2[0-5]s +yes +100\.0ms +crlf: the program offered keep`,
 		},
 		"stun": {
@@ -65,7 +65,7 @@ func TestUpkeepShown(t *testing.T) {
 					})
 				}
 			},
-			json: `{"promised_seconds":25,"basis":"keep","mean_seconds":N,"longest_seconds":N,"kernel_seconds":null,"by":"viaduct","answered":"yes","round_trip_seconds":0.2,"method":"stun","state":"fine"}`,
+			json: `{"promised_seconds":25,"basis":"keep","mean_seconds":N,"longest_seconds":N,"kernel_seconds":null,"by":"viaduct","answered":"yes","round_trip_seconds":0.2,"method":"stun","state":"fine","probes_unanswered":null}`,
 			row:  `(?m)198\.51\.100\.7:5060 +by viaduct +25s keep +2[0-5]s +2[0-5]s +yes +200\.0ms +stun: on UDP`,
 		},
 	} {

@@ -350,8 +350,15 @@ func TestEncrypted(t *testing.T) {
 		t.Fatalf("sent %+v", r.sent)
 	}
 	up := r.report().Connections[0].Upkeep
-	if up == nil || !strings.Contains(up.Because, "TLS") || up.Cannot == nil {
+	if up == nil || !strings.Contains(up.Because, "TLS") || up.Cannot == nil || up.ProbesUnanswered == nil || *up.ProbesUnanswered != 0 {
 		t.Errorf("upkeep %+v", up)
+	}
+	r.c.Handle(&event.Event{
+		Kind: event.Figures, Transport: event.TLS, Socket: conn.Socket, Time: r.s.Now, Local: conn.Local, Remote: conn.Remote,
+		Counts: event.Counts{Probes: 3},
+	})
+	if up := r.report().Connections[0].Upkeep; up.ProbesUnanswered == nil || *up.ProbesUnanswered != 3 {
+		t.Errorf("after three probes: %+v", up)
 	}
 }
 

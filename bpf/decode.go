@@ -148,6 +148,7 @@ func (d *decoder) decodeLife(raw []byte) error {
 		BytesSent:     life.BytesSent,
 		BytesReceived: life.BytesReceived,
 		Retransmits:   life.Retransmits,
+		Probes:        life.Probes,
 		SRTT:          time.Duration(life.SrttUs) * time.Microsecond,
 	}
 	return nil

@@ -109,7 +109,8 @@ type programsLifeRecord struct {
 	Role          uint8
 	Ending        uint8
 	Exiting       uint8
-	Pad           [5]uint8
+	Probes        uint8
+	Pad           [4]uint8
 	Comm          [16]int8
 }
 

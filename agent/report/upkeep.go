@@ -10,7 +10,7 @@ type Upkeep struct {
 	MeanSeconds     *float64 `json:"mean_seconds"`     // between two, whoever sent them; null if there were no two
 	LongestSeconds  *float64 `json:"longest_seconds"`
 	// KernelSeconds is how long the connection idles before the kernel probes it, as
-	// viaduct has set it; null if it has not. Whether that is answered is not seen.
+	// viaduct has set it; null if it has not.
 	KernelSeconds *float64 `json:"kernel_seconds"`
 	By            string   `json:"by"`       // nobody, application, viaduct, both; what the kernel sends does not count
 	Answered      *string  `json:"answered"` // yes, partly, no; null if nothing was sent that could be
@@ -20,6 +20,9 @@ type Upkeep struct {
 	Because          string   `json:"because"` // this method
 	Cannot           *string  `json:"cannot"`  // what the method does not do, null if it does all
 	State            string   `json:"state"`   // fine, failed, stopped
+	// ProbesUnanswered are TCP keep-alives that went out since the peer was last
+	// heard, when the kernel was last asked; null where it does not send them.
+	ProbesUnanswered *uint8 `json:"probes_unanswered"`
 	// MappedAddress is how the peer sees the flow, as its Binding responses say.
 	MappedAddress *string `json:"mapped_address"`
 }

@@ -59,6 +59,7 @@ static __always_inline void fill_life(struct life_record *record, const struct s
 	record->role = state->role;
 	record->ending = state->ending;
 	record->exiting = state->exiting;
+	record->probes = 0;
 	__builtin_memset(record->pad, 0, sizeof(record->pad));
 	__builtin_memcpy(record->comm, state->owner.comm, sizeof(record->comm));
 }
@@ -80,6 +81,7 @@ static __always_inline void fill_figures(struct life_record *record, struct sock
 		record->bytes_received--;
 	record->srtt_us = tcp->srtt_us >> 3;
 	record->retransmits = tcp->total_retrans;
+	record->probes = tcp->inet_conn.icsk_probes_out;
 }
 
 /* Returns whether the record was delivered. */

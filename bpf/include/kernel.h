@@ -129,6 +129,7 @@ struct inet_sock {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	__u8 icsk_probes_out;
 	const void *icsk_ulp_ops;
 };
 

@@ -95,7 +95,8 @@ struct life_record {
 	__u8 role;
 	__u8 ending;
 	__u8 exiting; /* the process was exiting when it closed the socket */
-	__u8 pad[5];
+	__u8 probes; /* TCP's own that are not answered */
+	__u8 pad[4];
 	char comm[16];
 };
 

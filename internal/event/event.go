@@ -138,6 +138,7 @@ type Counts struct {
 	BytesSent     uint64 // acknowledged by the peer
 	BytesReceived uint64
 	Retransmits   uint32 // segments sent again by this side
+	Probes        uint8  // of this side's TCP, since the peer was last heard: keep-alives, and of a window of zero
 	SRTT          time.Duration
 }
 

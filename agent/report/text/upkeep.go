@@ -61,5 +61,9 @@ func means(u *report.Upkeep) string {
 	case u.State != "fine":
 		return *u.Method + ", " + u.State + ": " + u.Because
 	}
-	return *u.Method + ": " + u.Because
+	said := *u.Method + ": " + u.Because
+	if u.ProbesUnanswered != nil && *u.ProbesUnanswered > 0 {
+		said += fmt.Sprintf("; unanswered: %d", *u.ProbesUnanswered)
+	}
+	return said
 }

@@ -21,6 +21,11 @@ func TestUpkeep(t *testing.T) {
 		}},
 		{Remote: "198.51.100.11:5061", Upkeep: &report.Upkeep{
 			PromisedSeconds: 30, Basis: "keep", By: "nobody", KernelSeconds: report.Ref(27.0), Method: report.Ref("tcp"), Because: "TLS", State: "fine",
+			ProbesUnanswered: new(uint8),
+		}},
+		{Remote: "198.51.100.12:5061", Upkeep: &report.Upkeep{
+			PromisedSeconds: 30, Basis: "keep", By: "nobody", KernelSeconds: report.Ref(27.0), Method: report.Ref("tcp"), Because: "TLS", State: "fine",
+			ProbesUnanswered: report.Ref(uint8(3)),
 		}},
 		{Remote: "198.51.100.10:5060", Upkeep: &report.Upkeep{PromisedSeconds: 95, Basis: "Flow-Timer", By: "nobody", State: "fine"}},
 	}}
@@ -31,6 +36,7 @@ REMOTE               KEPT ALIVE     PROMISED          KEPT  LONGEST  ANSWERED   
 >198.51.100.7:5060   by both        30s keep           27s      29s  yes       250.0ms  crlf: the policy says so
  198.51.100.9:5060   by viaduct     29s outbound         -        -  no              -  stun, stopped: UDP
  198.51.100.11:5061  by the kernel  30s keep           27s      27s  -               -  tcp: TLS
+ 198.51.100.12:5061  by the kernel  30s keep           27s      27s  -               -  tcp: TLS; unanswered: 3
  198.51.100.10:5060  by nobody      1m35s Flow-Timer     -        -  -               -  -
 `
 	if got := b.String(); got != want {
