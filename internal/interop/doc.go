@@ -6,6 +6,6 @@
 // names by their number there, so that the page is proven by a run.
 //
 // The tests need root, the programs that scripts/setup-interop.sh installs, and
-// the build tag interop; they take two to three minutes, almost all of it
+// the build tag interop; they take four minutes, almost all of it
 // waiting for the programs' timers. `make interop` runs them.
 package interop

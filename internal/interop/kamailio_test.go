@@ -5,6 +5,7 @@
 package interop
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -41,7 +42,7 @@ request_route {
 	sl_send_reply("200", "OK");
 }
 `, l.b.addr, globals, modules, route))
-	l.server = l.start(l.b, dir, "kamailio", "-f", path, "-DD", "-E", "-Y", dir, "-m", "16", "-M", "4")
+	l.server = l.start(l.b, dir, cmp.Or(l.proxy, "kamailio"), "-f", path, "-DD", "-E", "-Y", dir, "-m", "16", "-M", "4")
 	l.listening(l.server, 5060)
 	return netip.AddrPortFrom(l.b.addr, 5060)
 }

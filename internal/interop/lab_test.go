@@ -26,6 +26,7 @@ type lab struct {
 	a, b     side
 	programs map[netip.Addr][]string // by the side they run on
 	server   *program                // Kamailio, if there is one
+	proxy    string                  // its program, if that is another than kamailio
 	end      time.Time
 }
 
@@ -49,6 +50,14 @@ func newLab(t *testing.T) *lab {
 		return side{fmt.Sprintf("viaduct-interop-%d%c", n, 'a'-1+host), addr}
 	}
 	l := &lab{T: t, a: sideOf(1), b: sideOf(2), programs: make(map[netip.Addr][]string)}
+	l.build(30)
+	return l
+}
+
+// build makes the namespaces and the link, whose network has so many bits.
+func (l *lab) build(bits int) {
+	l.Helper()
+	t := l.T
 	l.remove()
 	l.Cleanup(l.remove)
 	testutil.IP(t, "", "netns", "add", l.a.netns)
@@ -56,9 +65,8 @@ func newLab(t *testing.T) *lab {
 	testutil.IP(t, "", "-n", l.a.netns, "link", "add", "sip0", "type", "veth", "peer", "name", "sip0", "netns", l.b.netns)
 	for _, s := range []side{l.a, l.b} {
 		// A default route, since some programs ask for one to find their address.
-		testutil.IP(t, fmt.Sprintf("link set lo up\nlink set sip0 up\naddr add %s/30 dev sip0\nroute add default dev sip0\n", s.addr), "-n", s.netns, "-batch", "-")
+		testutil.IP(t, fmt.Sprintf("link set lo up\nlink set sip0 up\naddr add %s/%d dev sip0\nroute add default dev sip0\n", s.addr, bits), "-n", s.netns, "-batch", "-")
 	}
-	return l
 }
 
 func (l *lab) remove() {

@@ -18,8 +18,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/viaduct-project/viaduct/agent"
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/internal/live"
+	"github.com/viaduct-project/viaduct/internal/policyfile"
 )
 
 const page = "../../docs/interop.md"
@@ -53,13 +55,23 @@ func run(m *testing.M) (code int, err error) {
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
 		return 0, fmt.Errorf("lock %s: %w", lock.Name(), err)
 	}
-	if watched, err = live.Start(live.Options{}); err != nil {
+	p, err := policyfile.Parse("policy.yaml", []byte(keptPolicy))
+	if err != nil {
+		return 0, err
+	}
+	if watched, err = live.Start(live.Options{Core: agent.Config{Policy: p}}); err != nil {
 		return 0, err
 	}
 	defer watched.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- watched.Run(ctx) }()
+	go func() {
+		err := watched.Run(ctx)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "interop: nobody watches any more:", err)
+		}
+		ended <- err
+	}()
 	code = m.Run()
 	cancel()
 	if err := <-ended; err != nil {

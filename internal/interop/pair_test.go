@@ -88,12 +88,7 @@ func TestLinphoneKamailio(t *testing.T) {
 // them.
 func relaysTo(l *lab, user string) (fromPhone, fromServer int) {
 	l.Helper()
-	dir, path := l.file("options.xml", strings.ReplaceAll(optionsScenario, "USER", user+"@"+l.b.addr.String()))
-	caller := l.start(l.a, dir, "sipp", "-t", "t1", "-i", l.a.addr.String(), "-p", "5062", "-sf", path, "-nostdin", "-nr", "-m", "1", "-timeout", "30", l.b.addr.String()+":5060")
-	<-caller.Done
-	if code := caller.ProcessState.ExitCode(); code != 0 {
-		l.Fatalf("sipp ended with %d", code)
-	}
+	l.reaches(user)
 	l.until(patience, func() string {
 		fromPhone, fromServer = 0, 0
 		var relayed uint32
@@ -114,6 +109,18 @@ func relaysTo(l *lab, user string) (fromPhone, fromServer int) {
 		return ""
 	})
 	return fromPhone, fromServer
+}
+
+// reaches wants a request that sipp sends the user through Kamailio to be
+// answered by the phone.
+func (l *lab) reaches(user string) {
+	l.Helper()
+	dir, path := l.file("options.xml", strings.ReplaceAll(optionsScenario, "USER", user+"@"+l.b.addr.String()))
+	caller := l.start(l.a, dir, "sipp", "-t", "t1", "-i", l.a.addr.String(), "-p", "5062", "-sf", path, "-nostdin", "-nr", "-m", "1", "-timeout", "30", l.b.addr.String()+":5060")
+	<-caller.Done
+	if code := caller.ProcessState.ExitCode(); code != 0 {
+		l.Fatalf("sipp ended with %d", code)
+	}
 }
 
 const optionsScenario = `<?xml version="1.0" encoding="ISO-8859-1" ?>

@@ -31,7 +31,7 @@ func (l *lab) start(s side, dir, name string, args ...string) *program {
 	cmd := exec.Command(name, args...)
 	cmd.Stdin, cmd.Dir = in, dir
 	cmd.Env = []string{"HOME=" + dir, "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TERM=dumb"}
-	l.programs[s.addr] = append(l.programs[s.addr], name)
+	l.programs[s.addr] = append(l.programs[s.addr], filepath.Base(name))
 	p := &program{testutil.Start(l, s.netns, cmd), out}
 	in.Close()
 	return p
