@@ -68,3 +68,26 @@ func TestMidLifeOpening(t *testing.T) {
 		}
 	}
 }
+
+// An alert may be all that is said on a connection.
+func TestAlertFirst(t *testing.T) {
+	r := record(t, Options{}, "127.66.1.19")
+	client, server := connect(t, "127.66.1.19", 5061)
+	alert := []byte{21, 3, 1, 0, 2, 2, 80}
+	if _, err := server.Write(alert); err != nil {
+		t.Fatal(err)
+	}
+	local := client.LocalAddr().(*net.TCPAddr).AddrPort()
+	r.until(func(events []event.Event) string {
+		for _, e := range events {
+			switch {
+			case e.Local != local:
+			case e.Kind == event.Data:
+				t.Fatalf("taken for SIP: % x", e.Payload)
+			case e.Kind == event.Record && bytes.Equal(e.Payload, alert):
+				return ""
+			}
+		}
+		return "the alert is not told of"
+	})
+}

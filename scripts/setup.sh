@@ -4,12 +4,12 @@
 set -eu
 
 # The image is built and run by podman and runc, as containerd would; systemd has
-# what checks the unit. The page is looked at in chromium, the terminal view in
+# what checks the unit. A TLS client is in Python. The page is looked at in chromium, the terminal view in
 # tmux.
 packages="
 	ca-certificates make gcc libc6-dev
 	clang-19 llvm-19 libbpf-dev linux-libc-dev
-	libssl-dev openssl
+	libssl-dev openssl python3
 	iproute2 procps
 	sip-tester kamailio kamailio-outbound-modules kamailio-tls-modules
 	baresip-core nftables

@@ -128,7 +128,10 @@ static __always_inline bool is_text(const struct text_bytes *from)
 	return true;
 }
 
-/* On a SIP port, TLS shows in the first bytes; in mid-life, in any record header. */
+/*
+ * On a SIP port, TLS shows in the first bytes: any record's header, as a server
+ * may answer with an alert to whoever says nothing.
+ */
 static __always_inline enum first_seen first_seen(struct __sk_buff *skb, const struct sock_state *state,
 						  const struct packet *packet)
 {
@@ -141,8 +144,7 @@ static __always_inline enum first_seen first_seen(struct __sk_buff *skb, const s
 	} else if (bpf_skb_load_bytes(skb, packet->payload_offset, &start, sizeof(start))) {
 		return FIRST_SIP;
 	}
-	if (start.bytes[1] == 3 &&
-	    (start.bytes[0] == 0x16 || (mid_life && start.bytes[0] >= 0x14 && start.bytes[0] <= 0x17)))
+	if (start.bytes[1] == 3 && start.bytes[0] >= TLS_HANDSHAKE_FIRST && start.bytes[0] <= TLS_APPLICATION_DATA)
 		return FIRST_TLS;
 	if (!mid_life || (packet->payload_length >= TEXT_BYTES && is_text(&start)))
 		return FIRST_SIP;

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/features"
@@ -72,9 +73,19 @@ func (l *Probes) Multi() bool { return l.multi }
 
 // Close detaches the programs and frees the maps. It is safe to call twice.
 func (l *Probes) Close() error {
+	// The kernel waits at each probe for whoever is in it: for all at once, a
+	// server of many processes is left soon.
 	var errs []error
-	for pid := range l.follows {
-		errs = append(errs, l.Unfollow(pid))
+	var all sync.WaitGroup
+	left := make(chan error, len(l.follows))
+	for pid, probes := range l.follows {
+		all.Go(func() { left <- detach(probes) })
+		delete(l.follows, pid)
+	}
+	all.Wait()
+	close(left)
+	for err := range left {
+		errs = append(errs, err)
 	}
 	if l.fork != nil {
 		errs = append(errs, l.fork.Close())
@@ -118,13 +129,19 @@ func (l *Probes) follow(pid int, attach func() error) (err error) {
 
 // Unfollow detaches from a process.
 func (l *Probes) Unfollow(pid int) error {
-	var errs []error
-	for _, probe := range slices.Backward(l.follows[pid]) {
-		errs = append(errs, probe.Close())
-	}
+	err := detach(l.follows[pid])
 	delete(l.follows, pid)
-	if err := l.objects.Followed.Delete(uint32(pid)); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-		errs = append(errs, fmt.Errorf("stop following process %d: %w", pid, err))
+	if e := l.objects.Followed.Delete(uint32(pid)); e != nil && !errors.Is(e, ebpf.ErrKeyNotExist) {
+		err = errors.Join(err, fmt.Errorf("stop following process %d: %w", pid, e))
+	}
+	return err
+}
+
+// detach closes what begins a call first, as attach ends with it.
+func detach(probes []link.Link) error {
+	var errs []error
+	for _, probe := range slices.Backward(probes) {
+		errs = append(errs, probe.Close())
 	}
 	return errors.Join(errs...)
 }

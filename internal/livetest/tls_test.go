@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -36,7 +37,7 @@ func (n *namespace) tlsClient(t *testing.T, to *namespace, port int, switches ..
 func watchPeers(t *testing.T, l *link, o live.Options) *watch {
 	t.Helper()
 	w := openWatch(t, o, func(c *report.Connection) bool {
-		return l.owns(c) && c.Process != nil && (c.Process.Name == "tlspeer" || c.Process.Name == "kamailio") &&
+		return l.owns(c) && c.Process != nil && slices.Contains([]string{"tlspeer", "kamailio", "openssl", "python3"}, c.Process.Name) &&
 			(strings.HasPrefix(c.Local, l.a.v4.String()+":") && strings.HasPrefix(c.Remote, l.b.v4.String()+":") ||
 				strings.HasPrefix(c.Local, l.b.v4.String()+":") && strings.HasPrefix(c.Remote, l.a.v4.String()+":"))
 	})

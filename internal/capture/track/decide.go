@@ -34,11 +34,12 @@ type segment struct {
 	data   []byte
 }
 
-// detectTLS looks at the first payload of a connection on a port for SIP. Of
-// one in mid-life any record may be the first, and on a TLS port its middle.
+// detectTLS looks at the first payload of a connection on a port for SIP: it may
+// be any record, as a server answers with an alert to whoever says nothing; of
+// a connection in mid-life on a TLS port, a record's middle.
 func (t *Tracker) detectTLS(c *conn, p *packet.Packet) {
 	b := p.Payload
-	record := len(b) >= 3 && b[1] == 3 && (b[0] == 0x16 || c.midLife && b[0] >= 0x14 && b[0] <= 0x17)
+	record := len(b) >= 3 && b[1] == 3 && b[0] >= tlsFirst && b[0] <= tlsApplication
 	if !record && c.midLife && (t.tls[c.pair.a.Port()] || t.tls[c.pair.b.Port()]) {
 		record = sniff(b) != isSIP
 	}

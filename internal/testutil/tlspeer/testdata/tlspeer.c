@@ -430,7 +430,7 @@ static void request(struct peer *p, const char *method, int connection, int n, u
 		body);
 
 	for (int i = 0; i < body; i++)
-		bytes[length++] = 'a' + rand_r(seed) % 26;
+		bytes[length++] = opt.secret ? "bodyworthkeeping"[i % 16] : 'a' + rand_r(seed) % 26;
 	put(p, bytes, length);
 	free(bytes);
 }
