@@ -52,6 +52,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	collectMessages(ch, &s)
 	collectLimits(ch, &s)
 	collectExports(ch, &s)
+	collectTLS(ch, &s)
 	collectState(ch, &s)
 	collectKernel(ch, &s)
 	policyReloads.value(ch, float64(s.Policy.Succeeded), "success")

@@ -107,6 +107,13 @@ var (
 	missedCloses = counter("missed_closes_total",
 		"Ends of connections that only a recount of the open sockets found.")
 
+	tlsBindings = counter("tls_bindings_total",
+		"Evidence of which socket a TLS session is on, and what came of it.", "outcome")
+	tlsUnbound = counter("tls_unbound_bytes_total",
+		"Plaintext bytes of TLS sessions that were dropped, as nothing told which socket they are on.")
+	tlsProcesses = gauge("tls_processes",
+		"Processes with a TLS SIP socket, by whether the plaintext is read.", "plaintext")
+
 	stateEntries = gauge("state_entries",
 		"Entries of each table of state.", "table")
 	stateEvictions = counter("state_evictions_total",

@@ -22,6 +22,19 @@ type Sample struct {
 
 	Exported, Unexported Exports
 	Sends                Sends
+	TLS                  TLS
+}
+
+// TLS is how reading what is inside TLS connections is going.
+type TLS struct {
+	Bound       uint64 // sessions of a TLS library that were bound to a socket
+	Confirmed   uint64 // records that confirmed it
+	Conflicting uint64 // and that contradicted it: the session was let go
+	Doubted     uint64 // sessions let go because nothing confirmed them any more
+
+	UnboundBytes uint64 // plaintext that was dropped, as nothing told whose it is
+
+	Seen, Opaque int // processes whose plaintext is read now, and cannot be
 }
 
 // Sends are what became of the keep-alives that were written into sockets.

@@ -24,18 +24,26 @@ func sample(w *live.Watch) (exporter.Sample, error) {
 	if err != nil {
 		return exporter.Sample{}, err
 	}
+	tls, err := w.TLS()
+	if err != nil {
+		return exporter.Sample{}, err
+	}
 	sent := w.Sent()
 	s := exporter.Sample{
 		Snapshot: w.Metrics(),
 		Kernel: exporter.Kernel{
-			Unreadable:     counters.Unreadable,
-			LostBytes:      counters.LostBytes,
+			Unreadable:     counters.Unreadable + tls.Probes.Unreadable,
+			LostBytes:      counters.LostBytes + tls.Probes.LostBytes,
 			TruncatedBytes: counters.TruncatedBytes,
 		},
 		Sends: exporter.Sends{
 			Done: sent.Done, Refrained: sent.Caught, Late: sent.Late, Took: sent.Held,
 			Swallowed: counters.Swallowed, Unasked: probes.NotAsked(),
 		},
+	}
+	s.TLS = exporter.TLS{
+		Bound: tls.Binding.Bound, Confirmed: tls.Binding.Confirmed, Conflicting: tls.Binding.Conflicting, Doubted: tls.Binding.Doubted,
+		UnboundBytes: tls.Binding.UnboundBytes, Seen: tls.Followed, Opaque: tls.Opaque,
 	}
 	for _, h := range hooks {
 		s.Kernel.Recursion += h.Missed
