@@ -95,7 +95,12 @@ func (m *model) columns() []column {
 		}},
 		{"VIA", 3, false, func(l *report.Connection) (string, style) { return l.Transport, lived(l) }},
 		{"CLASS", 5, false, func(l *report.Connection) (string, style) { return classes[l.Class.Observed], lived(l) }},
-		{"AGREED", 13, false, func(l *report.Connection) (string, style) { return agreed(&l.Negotiated), good }},
+		{"AGREED", 13, false, func(l *report.Connection) (string, style) {
+			if what := agreed(&l.Negotiated); what != "-" {
+				return what, good
+			}
+			return "-", dim
+		}},
 		{"REQ", 6, true, func(l *report.Connection) (string, style) {
 			return fmt.Sprintf("%d/%d", l.Messages.RequestsSent, l.Messages.RequestsReceived), lived(l)
 		}},

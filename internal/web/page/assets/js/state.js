@@ -7,15 +7,15 @@ const views = [
   { name: 'actions', title: 'Actions', filters: ['connection'] },
 ];
 const filters = {
-  text: { label: 'Search', type: 'search', hint: 'address, process, peer, keep …' },
+  text: { label: 'Search', type: 'search', hint: 'address, process, peer …' },
   state: { label: 'State', choices: ['open', 'closed'] },
   transport: { label: 'Transport', choices: ['tcp', 'tls', 'udp'] },
   class: { label: 'Class', choices: ['persistent', 'bidirectional-ephemeral', 'unidirectional-ephemeral', 'undetermined'] },
   severity: { label: 'Findings from', choices: ['violation', 'advice', 'info'] },
   peer: { label: 'Peer', hint: 'name in policy' },
   process: { label: 'Process', hint: 'name or pid' },
-  address: { label: 'Address', hint: '192.0.2. or :5061' },
-  rule: { label: 'Rule', hint: 'KEEP or KEEP-09' },
+  address: { label: 'Address', hint: '192.0.2., :5061' },
+  rule: { label: 'Rule', hint: 'KEEP, KEEP-09' },
   connection: { label: 'Connection', hint: 'c5', rare: true },
 };
 const stateNames = ['view', ...Object.keys(filters), 'sort', 'after', 'open', 'scale'];
