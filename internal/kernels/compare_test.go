@@ -39,6 +39,9 @@ func compare(t *testing.T, r *Result) {
 	if r.Report.Host.Kernel != r.Release {
 		t.Errorf("the report is of kernel %q, want %q", r.Report.Host.Kernel, r.Release)
 	}
+	if f := r.Report.Features["tls"]; f != "available" {
+		t.Errorf("what is inside TLS is %q, want available", f)
+	}
 	got := make(map[string]line)
 	for _, c := range r.Report.Connections {
 		if r.Load != nil && (strings.HasPrefix(c.Local, r.Load.Server+":") || strings.HasPrefix(c.Remote, r.Load.Server+":")) {
