@@ -49,7 +49,6 @@ func run() error {
 			}
 			return callRate("saturated, all three on the same two CPUs", viaduct, anywhere, anywhere)
 		}},
-		{"tls-calls", func() error { return tlsCalls(viaduct) }},
 		{"tls-saturated", func() error { return tlsSaturated(viaduct) }},
 		{"tls-offered", func() error { return tlsOffered(viaduct) }},
 	} {

@@ -111,9 +111,9 @@ func startAudit(on cpus, viaduct string) (watcher, error) {
 	return watcher{audit}, nil
 }
 
-// used returns the CPU time that it has taken so far.
-func (w watcher) used() (time.Duration, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", w.Process.Pid))
+// cpuOf returns the CPU time that a process has taken so far.
+func cpuOf(pid int) (time.Duration, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}
@@ -121,7 +121,7 @@ func (w watcher) used() (time.Duration, error) {
 	_, rest, _ := strings.Cut(string(b), ") ")
 	f := strings.Fields(rest)
 	if len(f) < utime+2 {
-		return 0, fmt.Errorf("/proc/%d/stat is %q", w.Process.Pid, b)
+		return 0, fmt.Errorf("/proc/%d/stat is %q", pid, b)
 	}
 	user, userErr := strconv.Atoi(f[utime])
 	system, systemErr := strconv.Atoi(f[utime+1])

@@ -47,145 +47,157 @@ type tlsLoad struct {
 	exchanges        int
 }
 
-// tlsCalls has one connection send a request as soon as the one before was
-// answered: what this takes longer is what the calls of the library cost.
-func tlsCalls(viaduct string) error {
-	const n = 8000
-	rates, _, err := tlsCompare(viaduct, n, "connections=1", "workers=1", "size=400", fmt.Sprint("messages=", n))
-	if err != nil {
-		return err
+// tlsRun is what one run came to.
+type tlsRun struct {
+	rate  float64       // exchanges a second
+	peers time.Duration // CPU of client and server
+	agent time.Duration // CPU of viaduct, beyond what it takes to start
+}
+
+// tlsRuns are the runs of each way.
+type tlsRuns [len(tlsWays)][]tlsRun
+
+func (r *tlsRuns) median(way int, of func(tlsRun) float64) float64 {
+	var all []float64
+	for _, run := range r[way] {
+		all = append(all, of(run))
 	}
-	each := func(way int) float64 { return 1e6 / median(rates[way]) } // microseconds of an exchange
-	slower := each(reading) - each(blind)
-	row("TLS, one connection: a call of libssl takes longer, if its plaintext is read, by", fmt.Sprintf("%.1f µs", slower/callsPerExchange), "")
-	row("TLS, one connection: a message, written and read on this host, takes longer by", fmt.Sprintf("%.1f µs (%.0f µs without viaduct)", slower/2, each(without)/2), "")
-	return nil
+	return median(all)
+}
+
+func (r *tlsRuns) rate(way int) float64 {
+	return r.median(way, func(t tlsRun) float64 { return t.rate })
 }
 
 // tlsSaturated has as many connections at work as go.
-func tlsSaturated(viaduct string) error {
-	const workers, each = 8, 1000
-	return tlsLoaded("saturated", viaduct, workers, each)
-}
+func tlsSaturated(viaduct string) error { return tlsLoaded("saturated", viaduct, 8, 1000) }
 
 // tlsOffered has the load of a server that is not at its limit.
 func tlsOffered(viaduct string) error {
-	const workers, each = 8, 250
-	return tlsLoaded("each 10 ms quiet after a response", viaduct, workers, each, "wait=10")
+	return tlsLoaded("each 10 ms quiet after a response", viaduct, 8, 250, "wait=10")
 }
 
 func tlsLoaded(what, viaduct string, workers, each int, more ...string) error {
 	switches := append([]string{fmt.Sprint("connections=", workers), fmt.Sprint("workers=", workers), "size=400", fmt.Sprint("messages=", each)}, more...)
-	rates, cpu, err := tlsCompare(viaduct, workers*each, switches...)
+	exchanges := workers * each
+	runs, err := tlsCompare(viaduct, exchanges, switches...)
 	if err != nil {
 		return err
 	}
 	what = fmt.Sprintf("TLS, %d connections, %s: ", workers, what)
-	row(what+"message rate", tlsRates(rates), "")
-	row(what+"agent CPU for one SIP message, read at both ends", tlsAgent(cpu, workers*each), "")
+	off := runs.rate(without)
+	less := func(way int) float64 { return (1 - runs.rate(way)/off) * 100 }
+	row(what+"message rate", fmt.Sprintf("%.0f a second without viaduct; %.1f %% lower with --no-tls, %.1f %% lower with plaintext", 2*off, less(blind), less(reading)), "")
+	micros := func(way int, of func(tlsRun) time.Duration) float64 { // microseconds of an exchange
+		return runs.median(way, func(t tlsRun) float64 { return float64(of(t)) / 1e3 / float64(exchanges) })
+	}
+	peers := func(t tlsRun) time.Duration { return t.peers }
+	agent := func(t tlsRun) time.Duration { return t.agent }
+	dearer := micros(reading, peers) - micros(blind, peers)
+	row(what+"CPU of the peers for one message, written and read", fmt.Sprintf("%.1f µs without viaduct, %.1f µs with --no-tls, %.1f µs with plaintext",
+		micros(without, peers)/2, micros(blind, peers)/2, micros(reading, peers)/2), "")
+	row(what+"CPU that plaintext takes in a call of libssl", fmt.Sprintf("%.1f µs", dearer/callsPerExchange), "")
+	row(what+"agent CPU for one message, read at both ends", fmt.Sprintf("%.1f µs with --no-tls, %.1f µs with plaintext", micros(blind, agent)/2, micros(reading, agent)/2), "")
 	return nil
 }
 
-func tlsRates(rates [3][]float64) string {
-	off := median(rates[without])
-	less := func(way int) float64 { return (1 - median(rates[way])/off) * 100 }
-	return fmt.Sprintf("%.0f messages a second without viaduct, %.1f %% less with --no-tls, %.1f %% less with plaintext", 2*off, less(blind), less(reading))
-}
-
-func tlsAgent(cpu [3][]float64, exchanges int) string {
-	each := func(way int) float64 { return median(cpu[way]) * 1e6 / float64(2*exchanges) }
-	return fmt.Sprintf("%.1f µs with --no-tls, %.1f µs with plaintext", each(blind), each(reading))
-}
-
-// tlsCompare returns exchanges a second, and seconds of viaduct's CPU beyond what
-// it takes to start, of each round and way.
-func tlsCompare(viaduct string, exchanges int, switches ...string) (rates, cpu [3][]float64, err error) {
+// tlsCompare plays each way in turn, so many rounds.
+func tlsCompare(viaduct string, exchanges int, switches ...string) (runs *tlsRuns, err error) {
 	dir, err := os.MkdirTemp("", "viaduct-benchmark")
 	if err != nil {
-		return rates, cpu, err
+		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	l := tlsLoad{dir: dir, switches: switches, exchanges: exchanges}
 	if l.program, err = tlspeer.Compile(dir); err != nil {
-		return rates, cpu, err
+		return nil, err
 	}
 	if l.certificate, l.key, err = tlspeer.WriteCertificate(dir); err != nil {
-		return rates, cpu, err
+		return nil, err
 	}
+	runs = new(tlsRuns)
 	for range rounds {
 		for way := range tlsWays {
-			rate, took, err := l.run(viaduct, way)
+			run, err := l.run(viaduct, way)
 			if err != nil {
-				return rates, cpu, err
+				return nil, err
 			}
-			rates[way], cpu[way] = append(rates[way], rate), append(cpu[way], took.Seconds())
+			runs[way] = append(runs[way], run)
 		}
 	}
-	return rates, cpu, nil
+	return runs, nil
 }
 
 // run plays the load once. Before the load there is a pause for viaduct to find
 // the two processes, in all ways.
-func (l *tlsLoad) run(viaduct string, way int) (rate float64, cpu time.Duration, err error) {
+func (l *tlsLoad) run(viaduct string, way int) (run tlsRun, err error) {
 	server := exec.Command(l.program, "server", tlsAddress, tlsPort, l.certificate, l.key)
 	server.Stderr = os.Stderr
 	server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	said, err := server.StdoutPipe()
 	if err != nil {
-		return 0, 0, err
+		return run, err
 	}
 	if err := server.Start(); err != nil {
-		return 0, 0, err
+		return run, err
 	}
 	defer func() {
 		server.Process.Kill()
 		server.Wait()
 	}()
 	if line, err := bufio.NewReader(said).ReadString('\n'); err != nil || line != "ready\n" {
-		return 0, 0, fmt.Errorf("the TLS server said %q: %w", line, err)
+		return run, fmt.Errorf("the TLS server said %q: %w", line, err)
 	}
 	if way == without {
-		rate, err = l.exchange()
-		return rate, 0, err
+		err = l.exchange(server.Process.Pid, &run)
+		return run, err
 	}
 	output := filepath.Join(l.dir, "report.json")
 	audit := exec.Command(viaduct, append([]string{"audit", "--format", "json", "--fail-on", "never", "--output", output}, tlsWays[way]...)...)
 	audit.Stderr = os.Stderr
 	audit.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := audit.Start(); err != nil {
-		return 0, 0, err
+		return run, err
 	}
 	time.Sleep(tlsLook) // loads, attaches, scans
-	w := watcher{audit}
-	before, err := w.used()
-	if err == nil {
-		rate, err = l.exchange()
-	}
-	after, usedErr := w.used()
-	_, stopErr := w.stop()
-	if err := errors.Join(err, usedErr, stopErr); err != nil {
-		return 0, 0, err
+	before, beforeErr := cpuOf(audit.Process.Pid)
+	err = l.exchange(server.Process.Pid, &run)
+	after, afterErr := cpuOf(audit.Process.Pid)
+	_, stopErr := watcher{audit}.stop()
+	run.agent = after - before
+	if err := errors.Join(err, beforeErr, afterErr, stopErr); err != nil {
+		return run, err
 	}
 	if way == reading {
 		err = l.check(output)
 	}
-	return rate, after - before, err
+	return run, err
 }
 
-// exchange runs the client, and returns requests with their responses a second.
-func (l *tlsLoad) exchange() (rate float64, err error) {
+// exchange runs the client.
+func (l *tlsLoad) exchange(server int, run *tlsRun) error {
+	before, err := cpuOf(server)
+	if err != nil {
+		return err
+	}
 	client := exec.Command(l.program, append([]string{"client", tlsAddress, tlsPort, fmt.Sprint("scout=", tlsLook.Milliseconds())}, l.switches...)...)
 	client.Stderr = os.Stderr
 	out, err := client.Output()
 	if err != nil {
-		return 0, fmt.Errorf("the TLS client: %w", err)
+		return fmt.Errorf("the TLS client: %w", err)
 	}
+	after, err := cpuOf(server)
+	if err != nil {
+		return err
+	}
+	run.peers = after - before + client.ProcessState.UserTime() + client.ProcessState.SystemTime()
 	var n int
 	var seconds float64
 	if _, err := fmt.Sscanf(string(out), "%d exchanged in %f s", &n, &seconds); err != nil || n != l.exchanges {
-		return 0, fmt.Errorf("the TLS client said %q, want %d exchanged", out, l.exchanges)
+		return fmt.Errorf("the TLS client said %q, want %d exchanged", out, l.exchanges)
 	}
-	return float64(n) / seconds, nil
+	run.rate = float64(n) / seconds
+	return nil
 }
 
 // check wants every message to have been seen, at both ends.
