@@ -151,8 +151,9 @@ func (f *Flow) Sent(s *keepalive.Side) {
 // late by up to an eighth of what they are set to, and the probe is to be there
 // within the interval all the same.
 func (f *Flow) Probes(r *rand.Rand) {
-	most := max(1, int64(min(f.Terms.Interval*8/9, kernelMost)/time.Second))
-	least := min(most, int64((f.Terms.Least+time.Second-1)/time.Second))
+	longest := min(f.Terms.Interval, kernelMost)
+	least := max(1, min(int64((f.Terms.Least+time.Second-1)/time.Second), int64(longest/time.Second)))
+	most := max(least, int64(longest*8/9/time.Second)) // of less than five seconds no whole one is early enough
 	if idle := int64(f.Idle / time.Second); idle < least || idle > most {
 		f.Idle = time.Duration(least+r.Int64N(most-least+1)) * time.Second
 	}

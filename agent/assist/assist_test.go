@@ -300,7 +300,7 @@ func TestProbes(t *testing.T) {
 		for range 20 {
 			f.Idle = 0
 			f.Probes(r)
-			if f.Idle < time.Second || f.Idle*9/8 > f.Terms.Interval || seconds > 8 && f.Idle < f.Terms.Least {
+			if f.Idle > f.Terms.Interval || f.Idle < f.Terms.Least || seconds >= 5 && f.Idle*9/8 > f.Terms.Interval {
 				t.Fatalf("every %s: TCP_KEEPIDLE is %s", f.Terms.Interval, f.Idle)
 			}
 		}
