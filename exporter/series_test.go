@@ -105,6 +105,10 @@ func TestSeriesOfPolicies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	const process = 50 // at most, of the Go runtime and the process
+	if most := none + 50*each + process; most > 51_000 || !strings.Contains(string(page), "whatever the traffic and the policy | 51,000 |") {
+		t.Errorf("%d series at most, or docs/scale.md does not say 51,000", most)
+	}
 	says := regexp.MustCompile(`(\d+) series for each row`).FindSubmatch(page)
 	if says == nil {
 		t.Fatal("docs/scale.md does not say how many series a row has")
