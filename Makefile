@@ -5,7 +5,7 @@ GOFLAGS_BUILD = -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 # A static binary: it runs in any container and any distribution.
 export CGO_ENABLED ?= 0
 
-.PHONY: help build demo test check setup generate check-generated lint test-go test-bench-module test-deploy fuzz fuzz-long churn injections keepalive-soak screenshots test-kernels interop bench bench-keepalives bench-sipparse image deb manifests test-deploy install clean FORCE
+.PHONY: help build demo test check setup generate check-generated lint test-go test-bench-module fuzz fuzz-long churn injections keepalive-soak screenshots test-kernels interop bench bench-keepalives bench-sipparse image deb manifests test-deploy install clean FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
