@@ -25,6 +25,8 @@ func result(o *programsObjects) *ebpf.Program   { return o.PlainCallReturn }
 func gone(o *programsObjects) *ebpf.Program     { return o.PlainGone }
 func writes(o *programsObjects) *ebpf.Program   { return o.PlainWriteEntry }
 func reads(o *programsObjects) *ebpf.Program    { return o.PlainReadEntry }
+func record(o *programsObjects) *ebpf.Program   { return o.PlainRecordEntry }
+func recorded(o *programsObjects) *ebpf.Program { return o.PlainRecordReturn }
 func haveRead(o *programsObjects) *ebpf.Program { return o.PlainReadReturn }
 
 const (
@@ -33,9 +35,10 @@ const (
 	writing = programsPlainFunctionPLAIN_WRITES
 )
 
-// functions of OpenSSL 1.1 and 3, in libssl and libcrypto; its forks have them
-// too. A library with other names and the same shapes (session, buffer, length;
-// encrypted bytes through a function of its own) needs a few lines here.
+// functions of OpenSSL 1.1 and 3, in libssl and libcrypto, whose forks have them
+// too; and of Mbed TLS. A library with other names and the same shapes (session,
+// buffer, length, and encrypted bytes through a function of its own; or a record
+// that one function encrypts in its place) needs a few lines here.
 var functions = []function{
 	{name: "SSL_read", program: entry},
 	{name: "SSL_read", program: result, returns: true},
@@ -54,6 +57,13 @@ var functions = []function{
 	{name: "BIO_write", program: writes},
 	{name: "BIO_read", program: reads},
 	{name: "BIO_read", program: haveRead, returns: true},
+
+	{name: "mbedtls_ssl_encrypt_buf", program: record, cookie: writing},
+	{name: "mbedtls_ssl_encrypt_buf", program: recorded, returns: true},
+	{name: "mbedtls_ssl_decrypt_buf", program: record},
+	{name: "mbedtls_ssl_decrypt_buf", program: recorded, returns: true},
+	{name: "mbedtls_ssl_session_reset", program: gone},
+	{name: "mbedtls_ssl_free", program: gone},
 }
 
 // file identifies a library, whatever its path.

@@ -3,6 +3,7 @@
 /* Entry points only; what they do is in include/plain_*.h, by concern. */
 
 #include "plain_go.h"
+#include "plain_mbed.h"
 
 /* Keeps these types in BTF, from which the Go side is generated. */
 const enum plain_counter *unused_plain_counter __attribute__((unused));
@@ -52,6 +53,20 @@ SEC("uprobe")
 int plain_gone(struct pt_regs *regs)
 {
 	emit_gone(ARGUMENT_1(regs));
+	return 0;
+}
+
+SEC("uprobe")
+int plain_record_entry(struct pt_regs *regs)
+{
+	on_record(regs, bpf_get_attach_cookie(regs));
+	return 0;
+}
+
+SEC("uretprobe")
+int plain_record_return(struct pt_regs *regs)
+{
+	on_record_result(regs);
 	return 0;
 }
 

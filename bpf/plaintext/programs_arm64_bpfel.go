@@ -125,6 +125,8 @@ const (
 	programsProgPlainGone          = "plain_gone"
 	programsProgPlainReadEntry     = "plain_read_entry"
 	programsProgPlainReadReturn    = "plain_read_return"
+	programsProgPlainRecordEntry   = "plain_record_entry"
+	programsProgPlainRecordReturn  = "plain_record_return"
 	programsProgPlainWriteEntry    = "plain_write_entry"
 	programsVarLossy               = "lossy"
 	programsVarUnusedDirection     = "unused_direction"
@@ -177,17 +179,19 @@ type programsSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type programsProgramSpecs struct {
-	PlainCallEntry   *ebpf.ProgramSpec `ebpf:"plain_call_entry"`
-	PlainCallReturn  *ebpf.ProgramSpec `ebpf:"plain_call_return"`
-	PlainForked      *ebpf.ProgramSpec `ebpf:"plain_forked"`
-	PlainGoDecrypt   *ebpf.ProgramSpec `ebpf:"plain_go_decrypt"`
-	PlainGoDecrypted *ebpf.ProgramSpec `ebpf:"plain_go_decrypted"`
-	PlainGoEncrypt   *ebpf.ProgramSpec `ebpf:"plain_go_encrypt"`
-	PlainGoEncrypted *ebpf.ProgramSpec `ebpf:"plain_go_encrypted"`
-	PlainGone        *ebpf.ProgramSpec `ebpf:"plain_gone"`
-	PlainReadEntry   *ebpf.ProgramSpec `ebpf:"plain_read_entry"`
-	PlainReadReturn  *ebpf.ProgramSpec `ebpf:"plain_read_return"`
-	PlainWriteEntry  *ebpf.ProgramSpec `ebpf:"plain_write_entry"`
+	PlainCallEntry    *ebpf.ProgramSpec `ebpf:"plain_call_entry"`
+	PlainCallReturn   *ebpf.ProgramSpec `ebpf:"plain_call_return"`
+	PlainForked       *ebpf.ProgramSpec `ebpf:"plain_forked"`
+	PlainGoDecrypt    *ebpf.ProgramSpec `ebpf:"plain_go_decrypt"`
+	PlainGoDecrypted  *ebpf.ProgramSpec `ebpf:"plain_go_decrypted"`
+	PlainGoEncrypt    *ebpf.ProgramSpec `ebpf:"plain_go_encrypt"`
+	PlainGoEncrypted  *ebpf.ProgramSpec `ebpf:"plain_go_encrypted"`
+	PlainGone         *ebpf.ProgramSpec `ebpf:"plain_gone"`
+	PlainReadEntry    *ebpf.ProgramSpec `ebpf:"plain_read_entry"`
+	PlainReadReturn   *ebpf.ProgramSpec `ebpf:"plain_read_return"`
+	PlainRecordEntry  *ebpf.ProgramSpec `ebpf:"plain_record_entry"`
+	PlainRecordReturn *ebpf.ProgramSpec `ebpf:"plain_record_return"`
+	PlainWriteEntry   *ebpf.ProgramSpec `ebpf:"plain_write_entry"`
 }
 
 // programsMapSpecs contains maps before they are loaded into the kernel.
@@ -271,17 +275,19 @@ type programsVariables struct {
 //
 // It can be passed to loadProgramsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type programsPrograms struct {
-	PlainCallEntry   *ebpf.Program `ebpf:"plain_call_entry"`
-	PlainCallReturn  *ebpf.Program `ebpf:"plain_call_return"`
-	PlainForked      *ebpf.Program `ebpf:"plain_forked"`
-	PlainGoDecrypt   *ebpf.Program `ebpf:"plain_go_decrypt"`
-	PlainGoDecrypted *ebpf.Program `ebpf:"plain_go_decrypted"`
-	PlainGoEncrypt   *ebpf.Program `ebpf:"plain_go_encrypt"`
-	PlainGoEncrypted *ebpf.Program `ebpf:"plain_go_encrypted"`
-	PlainGone        *ebpf.Program `ebpf:"plain_gone"`
-	PlainReadEntry   *ebpf.Program `ebpf:"plain_read_entry"`
-	PlainReadReturn  *ebpf.Program `ebpf:"plain_read_return"`
-	PlainWriteEntry  *ebpf.Program `ebpf:"plain_write_entry"`
+	PlainCallEntry    *ebpf.Program `ebpf:"plain_call_entry"`
+	PlainCallReturn   *ebpf.Program `ebpf:"plain_call_return"`
+	PlainForked       *ebpf.Program `ebpf:"plain_forked"`
+	PlainGoDecrypt    *ebpf.Program `ebpf:"plain_go_decrypt"`
+	PlainGoDecrypted  *ebpf.Program `ebpf:"plain_go_decrypted"`
+	PlainGoEncrypt    *ebpf.Program `ebpf:"plain_go_encrypt"`
+	PlainGoEncrypted  *ebpf.Program `ebpf:"plain_go_encrypted"`
+	PlainGone         *ebpf.Program `ebpf:"plain_gone"`
+	PlainReadEntry    *ebpf.Program `ebpf:"plain_read_entry"`
+	PlainReadReturn   *ebpf.Program `ebpf:"plain_read_return"`
+	PlainRecordEntry  *ebpf.Program `ebpf:"plain_record_entry"`
+	PlainRecordReturn *ebpf.Program `ebpf:"plain_record_return"`
+	PlainWriteEntry   *ebpf.Program `ebpf:"plain_write_entry"`
 }
 
 func (p *programsPrograms) Close() error {
@@ -296,6 +302,8 @@ func (p *programsPrograms) Close() error {
 		p.PlainGone,
 		p.PlainReadEntry,
 		p.PlainReadReturn,
+		p.PlainRecordEntry,
+		p.PlainRecordReturn,
 		p.PlainWriteEntry,
 	)
 }

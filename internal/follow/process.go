@@ -49,7 +49,7 @@ var known = []struct {
 }{
 	{"libssl.so", true, "OpenSSL"},
 	{"libcrypto.so", true, "OpenSSL"},
-	{"libmbedtls.so", false, "Mbed TLS"},
+	{"libmbedtls.so", true, "Mbed TLS"},
 	{"libgnutls.so", false, "GnuTLS"},
 	{"libwolfssl.so", false, "wolfSSL"},
 	{"libnss3.so", false, "NSS"},
@@ -75,7 +75,7 @@ func libraries(proc string, pid int) (files []string, why string, err error) {
 				others = append(others, k.name)
 			default:
 				files = append(files, open(proc, pid, m))
-				session = session || k.prefix == "libssl.so"
+				session = session || k.prefix != "libcrypto.so"
 			}
 		}
 	}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package tlspeer builds and runs a SIP client and server on libssl, written in
-// C, which does what real programs do with the library. See testdata/tlspeer.c.
+// C, which does what real programs do with the library, and a client on Mbed TLS.
+// See testdata.
 package tlspeer
 
 import (
@@ -10,7 +11,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	_ "embed"
+	"embed"
 	"encoding/pem"
 	"fmt"
 	"math/big"
@@ -22,40 +23,68 @@ import (
 	"time"
 )
 
-//go:embed testdata/tlspeer.c
-var source []byte
+//go:embed testdata/tlspeer.c testdata/mbedpeer.c
+var sources embed.FS
 
 var built struct {
 	sync.Mutex
-	path string
+	paths map[string]string
 }
 
-// Build compiles the program, once for each test process, and returns its path.
+// Build compiles the peer on libssl, once for each test process, and returns its
+// path.
 func Build(t testing.TB) string {
+	t.Helper()
+	return once(t, "tlspeer", Compile)
+}
+
+// BuildMbed is [Build] for the client on Mbed TLS, see testdata/mbedpeer.c.
+func BuildMbed(t testing.TB) string {
+	t.Helper()
+	return once(t, "mbedpeer", func(dir string) (string, error) {
+		return compile(dir, "mbedpeer", "-lmbedtls", "-lmbedx509", "-lmbedcrypto", "-lpthread")
+	})
+}
+
+func once(t testing.TB, name string, compile func(dir string) (string, error)) string {
 	t.Helper()
 	built.Lock()
 	defer built.Unlock()
-	if built.path != "" {
-		return built.path
+	if path := built.paths[name]; path != "" {
+		return path
 	}
-	dir, err := os.MkdirTemp("", "tlspeer")
+	dir, err := os.MkdirTemp("", name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if built.path, err = Compile(dir); err != nil {
+	path, err := compile(dir)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return built.path
+	if built.paths == nil {
+		built.paths = make(map[string]string)
+	}
+	built.paths[name] = path
+	return path
 }
 
-// Compile puts the program into a directory and returns its path.
+// Compile puts the peer on libssl into a directory and returns its path.
 func Compile(dir string) (string, error) {
-	c, path := filepath.Join(dir, "tlspeer.c"), filepath.Join(dir, "tlspeer")
+	return compile(dir, "tlspeer", "-lssl", "-lcrypto", "-lpthread")
+}
+
+func compile(dir, name string, libraries ...string) (string, error) {
+	source, err := sources.ReadFile("testdata/" + name + ".c")
+	if err != nil {
+		return "", err
+	}
+	c, path := filepath.Join(dir, name+".c"), filepath.Join(dir, name)
 	if err := os.WriteFile(c, source, 0o600); err != nil {
 		return "", err
 	}
-	if out, err := exec.Command("gcc", "-O2", "-Wall", "-Wextra", "-o", path, c, "-lssl", "-lcrypto", "-lpthread").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the TLS peer: %w; gcc and libssl-dev are needed, scripts/setup.sh installs them\n%s", err, out)
+	args := append([]string{"-O2", "-Wall", "-Wextra", "-o", path, c}, libraries...)
+	if out, err := exec.Command("gcc", args...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build %s: %w; gcc and the library's headers are needed, scripts/setup.sh installs them\n%s", name, err, out)
 	}
 	return path, nil
 }
