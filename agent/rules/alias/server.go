@@ -3,6 +3,7 @@
 package alias
 
 import (
+	"net/netip"
 	"strings"
 
 	"github.com/viaduct-project/viaduct/agent/rule"
@@ -62,9 +63,10 @@ func toServer(x *rule.Scene) bool {
 }
 
 // wanted is the domain that the client named in the handshake, "" if it named
-// none that can be relied on.
+// none that can be relied on. Some name an address, against RFC 6066 section 3:
+// that is no domain, and a certificate names addresses in another way.
 func wanted(s *tlswire.Session) string {
-	if s.ECH {
+	if _, err := netip.ParseAddr(s.SNI); s.ECH || err == nil {
 		return ""
 	}
 	return s.SNI
