@@ -6,6 +6,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -20,7 +21,7 @@ func main() {
 
 func run() error {
 	if len(os.Args) < 2 {
-		return fmt.Errorf("usage: benchmark PATH-OF-VIADUCT [MEASURE]...")
+		return errors.New("usage: benchmark PATH-OF-VIADUCT [MEASURE ...]")
 	}
 	viaduct, only := os.Args[1], os.Args[2:]
 	fmt.Println("| what | measured | goal |\n|---|---|---|")
