@@ -81,7 +81,7 @@ test-kernels: ## boot other kernels under qemu, load everything, play calls
 
 # The cases wait for timers of up to two minutes, side by side.
 interop: ## real SIP programs, and what docs/interop.md says of them (root, Debian)
-	scripts/setup-interop.sh
+	scripts/setup.sh
 	go test -count=1 -tags interop -parallel 24 -timeout 10m ./internal/interop
 
 bench: build ## what viaduct costs on this host (root, quiet machine)

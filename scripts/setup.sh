@@ -12,7 +12,7 @@ packages="
 	libssl-dev openssl libmbedtls-dev python3
 	iproute2 procps
 	sip-tester kamailio kamailio-outbound-modules kamailio-tls-modules
-	baresip-core nftables
+	baresip-core linphone-cli nftables
 	qemu-system-x86 qemu-system-arm dpkg-dev xz-utils
 	libsofia-sip-ua-dev libosip2-dev libre-dev pkg-config
 	prometheus

@@ -35,6 +35,9 @@ var cases = []struct {
 	{"baresip over TCP", func(p *phone) { p.baresip("tcp") }, "{inject: always, interval: 3s}", false, "keepalive-tcp", false},
 	{"baresip over TCP, CRLF", func(p *phone) { p.baresip("tcp") }, "{inject: always, interval: 3s, method: crlf}", false, "keepalive-crlf", false},
 	{"baresip over TLS", func(p *phone) { p.baresip("tls") }, "{inject: always, interval: 3s}", false, "keepalive-tcp", false},
+	{"linphone over TCP", func(p *phone) { p.linphone("tcp") }, "{inject: always, interval: 3s}", false, "keepalive-tcp", false},
+	{"linphone over UDP", func(p *phone) { p.linphone("udp") }, "{inject: always, interval: 3s, swallow_stun_answers: true}", false, "keepalive-stun", false},
+	{"linphone over TLS", func(p *phone) { p.linphone("tls") }, "{inject: always, interval: 3s}", false, "keepalive-tcp", false},
 	{"baresip over TCP, Kamailio helped", func(p *phone) { p.baresip("tcp") }, "{inject: always, interval: 3s}", true, "keepalive-tcp", false},
 }
 

@@ -4,7 +4,11 @@ package nattest
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
+
+	"github.com/viaduct-project/viaduct/internal/testutil"
 )
 
 // sipp is a telephone that offers keep in its REGISTER and then never sends a
@@ -76,6 +80,58 @@ audio_alert aufile,/dev/null
 		"accounts": fmt.Sprintf("<sip:%s@%s;transport=%s>;regint=600;audio_codecs=pcmu\n", p.user, p.server, transport),
 	})
 	p.start("phone", dir, "baresip", "-f", dir, "-v")
+}
+
+// linphone is a telephone that would send keep-alives of its own, but for its
+// configuration. It rings when it is called.
+func (p *phone) linphone(transport string) {
+	p.Helper()
+	port := func(of string) string { // each telephone in the namespace has its own, and listens on one transport
+		if of != transport {
+			return "0"
+		}
+		return fmt.Sprint(5080 + int(p.addr.As4()[3]%64))
+	}
+	dir := p.files(map[string]string{
+		"linphonerc": fmt.Sprintf(`[sip]
+sip_port=%[3]s
+sip_tcp_port=%[4]s
+sip_tls_port=%[5]s
+default_proxy=0
+register_only_when_network_is_up=0
+keepalive_period=600000
+verify_server_certs=0
+verify_server_cn=0
+
+[proxy_0]
+reg_proxy=<sip:%[1]s;transport=%[2]s>
+reg_route=<sip:%[1]s;transport=%[2]s>
+reg_identity=sip:%[6]s@%[1]s
+reg_expires=600
+reg_sendregister=1
+publish=0
+
+[net]
+mtu=1300
+
+[sound]
+playback_dev_id=
+`, p.server, transport, port("udp"), port("tcp"), port("tls"), p.user),
+	})
+	// Without a place for its database it starts, and does nothing.
+	if err := os.MkdirAll(filepath.Join(dir, ".local/share/linphone"), 0o700); err != nil {
+		p.Fatal(err)
+	}
+	p.Cleanup(func() {
+		if log, err := os.ReadFile(filepath.Join(dir, "log")); err == nil && p.Failed() {
+			p.Logf("linphone's log ends with\n%s", log[max(0, len(log)-6000):])
+		}
+	})
+	cmd := command(dir, "linphonec", "-c", filepath.Join(dir, "linphonerc"), "-d", "6", "-l", filepath.Join(dir, "log"))
+	if _, err := cmd.StdinPipe(); err != nil { // it quits at the end of its input
+		p.Fatal(err)
+	}
+	testutil.Start(p, p.netns("phone"), cmd)
 }
 
 // called says whether the telephone rings when SIPp, at the server, calls it.

@@ -85,7 +85,7 @@ request_route {
 }
 `, listen, strings.ReplaceAll(recipe(w.T), "keep=30", fmt.Sprintf("keep=%d", seconds))),
 	})
-	p := w.start("server", dir, "kamailio", "-f", "kamailio.cfg", "-w", dir, "-DD", "-E", "-Y", dir, "-m", "16", "-M", "4")
+	p := w.start("server", dir, "kamailio", "-f", "kamailio.cfg", "-w", dir, "-DD", "-E", "-Y", dir, "-m", "32", "-M", "4")
 	listening := regexp.MustCompile(`(?m)^ *\d+: [0-9A-F]+:13C5 [0-9A-F]+:0000 0A `) // 5061
 	w.until(func() string {
 		table, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp", p.Process.Pid))

@@ -141,10 +141,14 @@ func (w *world) remove() {
 // start runs a program in a part of the world, with a directory of its own.
 func (w *world) start(part, dir, name string, args ...string) *testutil.Program {
 	w.Helper()
+	return testutil.Start(w, w.netns(part), command(dir, name, args...))
+}
+
+func command(dir, name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
 	cmd.Env = []string{"HOME=" + dir, "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TERM=dumb"}
-	return testutil.Start(w, w.netns(part), cmd)
+	return cmd
 }
 
 // files writes files into a new directory.
