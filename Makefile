@@ -16,7 +16,7 @@ build: ## bin/viaduct
 demo: build ## play good and bad SIP peers on loopback and show the report (root)
 	bin/viaduct demo
 
-test: setup check-generated lint test-go test-bench-module fuzz test-kernels ## everything that CI runs (root, Debian)
+test: setup check-generated lint test-go test-bench-module test-deploy fuzz test-kernels ## everything that CI runs (root, Debian)
 
 check: lint ## quick checks without root: vet, staticcheck, unit tests
 	go test ./...
