@@ -6,12 +6,11 @@
 #     scripts/kernels.sh [DIR]      (default: .cache/kernels in the repository)
 #
 # leaves DIR/NAME/vmlinuz, DIR/NAME/release (what `uname -r` will say) and, in
-# DIR/NAME/modules, the modules that the check uses, for each NAME below. What is there already is kept: remove DIR/NAME to fetch it
-# anew. Needs no root, installs nothing and changes nothing outside DIR: apt
-# runs on a state directory of its own, with the archive that the machine's
-# own apt sources name. A machine whose sources are not Debian's can say
-# DEBIAN_ARCHIVE=URL and DEBIAN_KEYRING=FILE.
+# DIR/NAME/modules, the modules that the check uses, for each NAME below. What is
+# there already is kept: remove DIR/NAME to fetch it anew. Needs no root, installs
+# nothing and changes nothing outside DIR; see apt.sh for where it fetches from.
 set -euo pipefail
+. "$(dirname "$0")/apt.sh"
 
 dir=${1:-$(dirname "$0")/../.cache/kernels}
 
@@ -26,29 +25,6 @@ newest       trixie-backports    amd64
 v6.1-arm64   bookworm            arm64
 '
 
-die() {
-    echo "kernels.sh: $*" >&2
-    exit 1
-}
-
-# The archive that this machine takes Debian itself from: a third party may
-# use the same suite name, so go by the signed origin and label.
-archive() {
-    local found
-    found=$(apt-get indextargets --format '$(REPO_URI)|$(ORIGIN)|$(LABEL)|$(COMPONENT)' 'Created-By: Packages' |
-        awk -F'|' '$2 == "Debian" && $3 == "Debian" && $4 == "main" { print $1; exit }')
-    [ -n "$found" ] || die "apt knows no Debian archive; run apt-get update first, or set DEBIAN_ARCHIVE"
-    echo "$found"
-}
-
-# apt TOOL ARGS... on the state directory $work. -c is read last, so it also
-# clears the hooks that the machine's configuration would run on the host.
-apt() {
-    local tool=$1
-    shift
-    "$tool" -c "$work/apt.conf" -qq "$@"
-}
-
 # depends PACKAGE PREFIX prints the first dependency whose name has the prefix.
 depends() {
     apt apt-cache show --no-all-versions "$1" |
@@ -60,29 +36,8 @@ fetch() {
     local name=$1 suite=$2 arch=$3 image binary modules package
     work=$(mktemp -d "$dir/.fetch.XXXXXX")
     trap 'rm -rf "$work"' EXIT
-    mkdir -p "$work"/{state/lists/partial,cache/archives/partial,none,root,out/modules}
-    echo "deb [arch=$arch${keyring:+ signed-by=$keyring}] $archive $suite main" >"$work/sources.list"
-    : >"$work/status"
-    cat >"$work/apt.conf" <<CONF
-#clear APT::Update::Pre-Invoke;
-#clear APT::Update::Post-Invoke;
-#clear APT::Update::Post-Invoke-Success;
-#clear Acquire::IndexTargets::deb::DEP-11;
-#clear APT::Architectures;
-APT::Architectures { "$arch"; };
-APT::Architecture "$arch";
-APT::Sandbox::User "root";
-APT::Update::Error-Mode "any";
-Acquire::Languages "none";
-Dir::State "$work/state";
-Dir::State::status "$work/status";
-Dir::Cache "$work/cache";
-Dir::Etc::SourceList "$work/sources.list";
-Dir::Etc::SourceParts "$work/none";
-Dir::Etc::Preferences "/dev/null";
-Dir::Etc::PreferencesParts "$work/none";
-CONF
-    apt apt-get update || die "$name: no package index of suite $suite ($arch)"
+    mkdir -p "$work"/{root,out/modules}
+    apt_state "$suite" "$arch"
     image=$(depends "linux-image-cloud-$arch" linux-image-)
     [ -n "$image" ] || die "$name: suite $suite has no linux-image-cloud-$arch"
     # Later suites keep image and modules in packages of their own.
@@ -105,19 +60,12 @@ CONF
     trap - EXIT
 }
 
-for tool in apt-get apt-cache dpkg-deb tar xz; do
-    command -v "$tool" >/dev/null || die "$tool is missing; this script needs a Debian or Ubuntu host"
-done
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
-archive=${DEBIAN_ARCHIVE:-}
-keyring=${DEBIAN_KEYRING:-/usr/share/keyrings/debian-archive-keyring.gpg}
-[ -e "$keyring" ] || keyring='' # then apt's own trusted keys decide
 
 while read -r name suite arch; do
     [ -n "$name" ] || continue
     if [ ! -s "$dir/$name/vmlinuz" ] || [ ! -s "$dir/$name/release" ] || [ ! -d "$dir/$name/modules" ]; then
-        archive=${archive:-$(archive)}
         echo "kernels.sh: fetching $name ($suite, $arch)" >&2
         fetch "$name" "$suite" "$arch"
     fi
