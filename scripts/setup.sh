@@ -9,7 +9,7 @@ set -eu
 packages="
 	ca-certificates make gcc libc6-dev
 	clang-19 llvm-19 libbpf-dev linux-libc-dev
-	libssl-dev openssl libmbedtls-dev python3
+	libssl-dev openssl libgnutls28-dev libmbedtls-dev sipsak python3
 	iproute2 procps
 	sip-tester kamailio kamailio-outbound-modules kamailio-tls-modules
 	baresip-core linphone-cli nftables

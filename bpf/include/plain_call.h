@@ -17,6 +17,9 @@ enum plain_function {
 	PLAIN_WRITES = 1, /* else it reads */
 	PLAIN_TELLS = 2,  /* the fourth argument is where it puts the number of bytes */
 	PLAIN_PEEKS = 4,  /* what it gives will be given again */
+	PLAIN_QUIET = 8,  /* it moves what other calls have told of */
+	PLAIN_HIDES = 16, /* what it moves is not at its second argument */
+	PLAIN_CLOSES = 32, /* what it writes is the closure alert */
 };
 
 static __always_inline struct plain_call *call_of(bool create)
@@ -29,20 +32,39 @@ static __always_inline struct plain_call *call_of(bool create)
 	return call;
 }
 
+/*
+ * Whether a call that begins is the work of the one under way, which tells of
+ * both. A call whose return was missed is not under way any more: the stack is
+ * not below it.
+ */
+static __always_inline bool is_work_of(struct plain_call *call, struct pt_regs *regs)
+{
+	if (!call->session || STACK(regs) >= call->stack)
+		return false;
+	if (call->quiet && call->session == ARGUMENT_1(regs)) {
+		call->inside++;
+		return true;
+	}
+	plain_count(PLAIN_NESTED, 1);
+	return false;
+}
+
 static __always_inline void on_call(struct pt_regs *regs, __u64 function)
 {
 	struct plain_call *call = call_of(true);
 
-	if (!call)
+	if (!call || is_work_of(call, regs))
 		return;
-	if (call->session)
-		plain_count(PLAIN_NESTED, 1);
 	call->session = ARGUMENT_1(regs);
-	call->buffer = ARGUMENT_2(regs);
+	call->buffer = function & PLAIN_HIDES ? 0 : ARGUMENT_2(regs);
 	call->moved = function & PLAIN_TELLS ? ARGUMENT_4(regs) : 0;
 	call->encrypted = 0;
+	call->stack = STACK(regs);
 	call->direction = function & PLAIN_WRITES ? DIRECTION_OUT : DIRECTION_IN;
-	call->peek = !!(function & PLAIN_PEEKS);
+	call->silent = !!(function & (PLAIN_PEEKS | PLAIN_QUIET | PLAIN_CLOSES));
+	call->quiet = !!(function & PLAIN_QUIET);
+	call->closes = !!(function & PLAIN_CLOSES);
+	call->inside = 0;
 	call->has_fragment = 0;
 }
 
@@ -50,7 +72,7 @@ static __always_inline __u32 moved_bytes(const struct plain_call *call, int resu
 {
 	__u64 moved = 0;
 
-	if (result <= 0 || call->peek)
+	if (result <= 0 || call->silent)
 		return 0;
 	if (!call->moved)
 		return result;
@@ -67,10 +89,16 @@ static __always_inline void on_result(struct pt_regs *regs)
 
 	if (!call || !call->session)
 		return;
+	if (call->inside) {
+		call->inside--;
+		return;
+	}
 	plain_count(PLAIN_CALLS, 1);
 	call->length = moved_bytes(call, RESULT(regs));
 	/* A call that wants to be repeated may have moved the record's beginning already. */
-	if (call->length || call->has_fragment)
+	if (call->length && !call->buffer)
+		emit_unread(call);
+	else if (call->length || call->has_fragment)
 		emit_plain(call);
 	call->session = 0;
 }

@@ -97,6 +97,7 @@ static __always_inline __u32 plain_clamp(__u32 length, __u32 max)
 		}                                                                                \
 		fill_plain(record, PLAIN_DATA, call->direction, call->session);                  \
 		record->has_fragment = call->has_fragment;                                       \
+		record->closes = call->closes;                                                   \
 		__builtin_memcpy(record->fragment, call->fragment, FRAGMENT_BYTES);              \
 		record->length_bytes = length;                                                   \
 		record->captured_bytes = length;                                                 \
@@ -163,6 +164,19 @@ static __always_inline void emit_plain(struct plain_call *call)
 	}
 	if (call->length)
 		plain_lose(call, call->length);
+	leave_losses(call);
+}
+
+/* That a call has moved call->length bytes, which are nowhere to be read. */
+static __always_inline void emit_unread(struct plain_call *call)
+{
+	__u32 bytes = call->length;
+
+	call->offset = 0;
+	call->length = 0;
+	recall_losses(call);
+	plain_lose(call, bytes);
+	plain_piece(call);
 	leave_losses(call);
 }
 

@@ -26,12 +26,16 @@ struct plain_call {
 	__u64 buffer;
 	__u64 moved;     /* where the call says how many bytes, if its result does not */
 	__u64 encrypted; /* the buffer of a read of encrypted bytes under way */
+	__u64 stack;     /* where it was at the entry */
 	__u32 length;    /* what is left to be sent up, and from where */
 	__u32 offset;
 	__u8 direction;
 	__u8 has_fragment;
-	__u8 peek;
-	__u8 pad[5];
+	__u8 silent;     /* the result is not what was moved */
+	__u8 quiet;      /* nor is that of calls within this one, of which there are so many */
+	__u8 inside;
+	__u8 closes;
+	__u8 pad[2];
 	__u8 fragment[FRAGMENT_BYTES];
 	struct lost_key key; /* these two: not on the stack, see plain_emit.h */
 	__u64 lost;          /* bytes of this session and direction, not told of yet */

@@ -14,7 +14,7 @@
 
 #include "plain_call.h"
 
-enum { MBED_APPLICATION_DATA = 23 };
+enum { MBED_ALERT = 21, MBED_APPLICATION_DATA = 23 };
 
 /* The beginning of an mbedtls_record, the same in 2.18 to 3.6 on 64-bit machines. */
 struct mbed_record {
@@ -63,7 +63,7 @@ static __always_inline void on_record(struct pt_regs *regs, __u64 function)
 	call->session = ARGUMENT_1(regs);
 	call->direction = function & PLAIN_WRITES ? DIRECTION_OUT : DIRECTION_IN;
 	call->moved = ARGUMENT_3(regs);
-	call->peek = 0;
+	call->closes = 0;
 	call->has_fragment = 0;
 	if (!at_content(call)) {
 		call->session = 0;

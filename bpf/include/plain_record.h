@@ -28,7 +28,8 @@ struct plain_record {
 	__u32 captured_bytes; /* of it, in this record */
 	__u32 lost_bytes;     /* of this session and direction, just before */
 	__u8 has_fragment;
-	__u8 pad[7];
+	__u8 closes; /* with has_fragment: that record is the closure alert */
+	__u8 pad[6];
 	__u8 fragment[FRAGMENT_BYTES]; /* of a record that the call read or wrote */
 };
 

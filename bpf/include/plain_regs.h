@@ -12,6 +12,7 @@
 
 struct pt_regs {
 	__u64 r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+	__u64 orig_rax, rip, cs, eflags, rsp;
 };
 
 #define ARGUMENT_1(regs) ((regs)->rdi)
@@ -19,6 +20,7 @@ struct pt_regs {
 #define ARGUMENT_3(regs) ((regs)->rdx)
 #define ARGUMENT_4(regs) ((regs)->rcx)
 #define RESULT(regs) ((regs)->rax)
+#define STACK(regs) ((regs)->rsp)
 
 #define GO_REGISTER_1(regs) ((regs)->rax)
 #define GO_REGISTER_2(regs) ((regs)->rbx)
@@ -32,6 +34,7 @@ struct pt_regs {
 
 struct pt_regs {
 	__u64 regs[31];
+	__u64 sp;
 };
 
 #define ARGUMENT_1(r) ((r)->regs[0])
@@ -39,6 +42,7 @@ struct pt_regs {
 #define ARGUMENT_3(r) ((r)->regs[2])
 #define ARGUMENT_4(r) ((r)->regs[3])
 #define RESULT(r) ((r)->regs[0])
+#define STACK(r) ((r)->sp)
 
 #define GO_REGISTER_1(r) ((r)->regs[0])
 #define GO_REGISTER_2(r) ((r)->regs[1])

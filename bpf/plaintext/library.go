@@ -7,64 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
-	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 )
-
-// function is one that is probed, in a library of any version that has it.
-type function struct {
-	name    string
-	program func(*programsObjects) *ebpf.Program
-	cookie  programsPlainFunction
-	returns bool // probed at its return
-}
-
-func entry(o *programsObjects) *ebpf.Program    { return o.PlainCallEntry }
-func result(o *programsObjects) *ebpf.Program   { return o.PlainCallReturn }
-func gone(o *programsObjects) *ebpf.Program     { return o.PlainGone }
-func writes(o *programsObjects) *ebpf.Program   { return o.PlainWriteEntry }
-func reads(o *programsObjects) *ebpf.Program    { return o.PlainReadEntry }
-func record(o *programsObjects) *ebpf.Program   { return o.PlainRecordEntry }
-func recorded(o *programsObjects) *ebpf.Program { return o.PlainRecordReturn }
-func haveRead(o *programsObjects) *ebpf.Program { return o.PlainReadReturn }
-
-const (
-	tells   = programsPlainFunctionPLAIN_TELLS
-	peeks   = programsPlainFunctionPLAIN_PEEKS
-	writing = programsPlainFunctionPLAIN_WRITES
-)
-
-// functions of OpenSSL 1.1 and 3, in libssl and libcrypto, whose forks have them
-// too; and of Mbed TLS. A library with other names and the same shapes (session,
-// buffer, length, and encrypted bytes through a function of its own; or a record
-// that one function encrypts in its place) needs a few lines here.
-var functions = []function{
-	{name: "SSL_read", program: entry},
-	{name: "SSL_read", program: result, returns: true},
-	{name: "SSL_read_ex", program: entry, cookie: tells},
-	{name: "SSL_read_ex", program: result, returns: true},
-	{name: "SSL_peek", program: entry, cookie: peeks},
-	{name: "SSL_peek", program: result, returns: true},
-	{name: "SSL_peek_ex", program: entry, cookie: peeks | tells},
-	{name: "SSL_peek_ex", program: result, returns: true},
-	{name: "SSL_write", program: entry, cookie: writing},
-	{name: "SSL_write", program: result, returns: true},
-	{name: "SSL_write_ex", program: entry, cookie: writing | tells},
-	{name: "SSL_write_ex", program: result, returns: true},
-	{name: "SSL_free", program: gone},
-	{name: "SSL_clear", program: gone},
-	{name: "BIO_write", program: writes},
-	{name: "BIO_read", program: reads},
-	{name: "BIO_read", program: haveRead, returns: true},
-
-	{name: "mbedtls_ssl_encrypt_buf", program: record, cookie: writing},
-	{name: "mbedtls_ssl_encrypt_buf", program: recorded, returns: true},
-	{name: "mbedtls_ssl_decrypt_buf", program: record},
-	{name: "mbedtls_ssl_decrypt_buf", program: recorded, returns: true},
-	{name: "mbedtls_ssl_session_reset", program: gone},
-	{name: "mbedtls_ssl_free", program: gone},
-}
 
 // file identifies a library, whatever its path.
 type file struct{ device, inode uint64 }
@@ -72,6 +18,36 @@ type file struct{ device, inode uint64 }
 // offsets are where the functions of a library begin, in the file; 0: it has no
 // such function. In the order of functions.
 type offsets []uint64
+
+// useful says whether plaintext would be seen in a process with these libraries.
+func useful(o *programsObjects, all []offsets) bool {
+	for i, f := range functions {
+		if f.begins(o) && present(all, i) {
+			return true
+		}
+	}
+	return false
+}
+
+func present(all []offsets, function int) bool {
+	return slices.ContainsFunc(all, func(at offsets) bool { return at[function] != 0 })
+}
+
+// without returns at but for the functions that are only of use with others,
+// which are in none of the libraries.
+func without(at offsets, all []offsets) offsets {
+	at = slices.Clone(at)
+	for i, f := range functions {
+		if f.with == "" {
+			continue
+		}
+		with := slices.IndexFunc(functions, func(other function) bool { return other.name == f.with })
+		if !present(all, with) {
+			at[i] = 0
+		}
+	}
+	return at
+}
 
 // maxFiles bounds how many files are remembered: hosts have few, upgraded ones
 // are forgotten.

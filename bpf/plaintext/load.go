@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/cilium/ebpf"
@@ -95,15 +96,22 @@ func (l *Probes) Close() error {
 }
 
 // Follow probes the libraries of a process, which are given as files that can be
-// opened here, and has its children told of.
+// opened here, and has its children told of. It fails if there would be nothing
+// to probe.
 func (l *Probes) Follow(pid int, libraries []string) error {
 	return l.follow(pid, func() error {
-		for _, path := range libraries {
-			at, err := l.offsetsOf(path)
-			if err != nil {
+		all := make([]offsets, len(libraries))
+		for i, path := range libraries {
+			var err error
+			if all[i], err = l.offsetsOf(path); err != nil {
 				return err
 			}
-			if err := l.attach(pid, path, at); err != nil {
+		}
+		if !useful(&l.objects, all) {
+			return fmt.Errorf("none of the functions that are probed is in %s, it may be too old", strings.Join(libraries, ", "))
+		}
+		for i, at := range all {
+			if err := l.attach(pid, libraries[i], without(at, all)); err != nil {
 				return err
 			}
 		}

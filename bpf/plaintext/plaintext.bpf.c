@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Entry points only; what they do is in include/plain_*.h, by concern. */
 
+#include "plain_gnutls.h"
 #include "plain_go.h"
 #include "plain_mbed.h"
 
@@ -46,6 +47,13 @@ SEC("uretprobe")
 int plain_read_return(struct pt_regs *regs)
 {
 	on_encrypted_bytes(regs);
+	return 0;
+}
+
+SEC("uprobe")
+int plain_message_entry(struct pt_regs *regs)
+{
+	on_encrypted_message(regs);
 	return 0;
 }
 

@@ -40,12 +40,16 @@ type programsPlainCall struct {
 	Buffer      uint64
 	Moved       uint64
 	Encrypted   uint64
+	Stack       uint64
 	Length      uint32
 	Offset      uint32
 	Direction   uint8
 	HasFragment uint8
-	Peek        uint8
-	Pad         [5]uint8
+	Silent      uint8
+	Quiet       uint8
+	Inside      uint8
+	Closes      uint8
+	Pad         [2]uint8
 	Fragment    [16]uint8
 	Key         programsLostKey
 	Lost        uint64
@@ -69,6 +73,9 @@ const (
 	programsPlainFunctionPLAIN_WRITES programsPlainFunction = 1
 	programsPlainFunctionPLAIN_TELLS  programsPlainFunction = 2
 	programsPlainFunctionPLAIN_PEEKS  programsPlainFunction = 4
+	programsPlainFunctionPLAIN_QUIET  programsPlainFunction = 8
+	programsPlainFunctionPLAIN_HIDES  programsPlainFunction = 16
+	programsPlainFunctionPLAIN_CLOSES programsPlainFunction = 32
 )
 
 type programsPlainKind uint32
@@ -101,7 +108,8 @@ type programsPlainRecord struct {
 	CapturedBytes uint32
 	LostBytes     uint32
 	HasFragment   uint8
-	Pad           [7]uint8
+	Closes        uint8
+	Pad           [6]uint8
 	Fragment      [16]uint8
 }
 
@@ -123,6 +131,7 @@ const (
 	programsProgPlainGoEncrypt     = "plain_go_encrypt"
 	programsProgPlainGoEncrypted   = "plain_go_encrypted"
 	programsProgPlainGone          = "plain_gone"
+	programsProgPlainMessageEntry  = "plain_message_entry"
 	programsProgPlainReadEntry     = "plain_read_entry"
 	programsProgPlainReadReturn    = "plain_read_return"
 	programsProgPlainRecordEntry   = "plain_record_entry"
@@ -187,6 +196,7 @@ type programsProgramSpecs struct {
 	PlainGoEncrypt    *ebpf.ProgramSpec `ebpf:"plain_go_encrypt"`
 	PlainGoEncrypted  *ebpf.ProgramSpec `ebpf:"plain_go_encrypted"`
 	PlainGone         *ebpf.ProgramSpec `ebpf:"plain_gone"`
+	PlainMessageEntry *ebpf.ProgramSpec `ebpf:"plain_message_entry"`
 	PlainReadEntry    *ebpf.ProgramSpec `ebpf:"plain_read_entry"`
 	PlainReadReturn   *ebpf.ProgramSpec `ebpf:"plain_read_return"`
 	PlainRecordEntry  *ebpf.ProgramSpec `ebpf:"plain_record_entry"`
@@ -283,6 +293,7 @@ type programsPrograms struct {
 	PlainGoEncrypt    *ebpf.Program `ebpf:"plain_go_encrypt"`
 	PlainGoEncrypted  *ebpf.Program `ebpf:"plain_go_encrypted"`
 	PlainGone         *ebpf.Program `ebpf:"plain_gone"`
+	PlainMessageEntry *ebpf.Program `ebpf:"plain_message_entry"`
 	PlainReadEntry    *ebpf.Program `ebpf:"plain_read_entry"`
 	PlainReadReturn   *ebpf.Program `ebpf:"plain_read_return"`
 	PlainRecordEntry  *ebpf.Program `ebpf:"plain_record_entry"`
@@ -300,6 +311,7 @@ func (p *programsPrograms) Close() error {
 		p.PlainGoEncrypt,
 		p.PlainGoEncrypted,
 		p.PlainGone,
+		p.PlainMessageEntry,
 		p.PlainReadEntry,
 		p.PlainReadReturn,
 		p.PlainRecordEntry,

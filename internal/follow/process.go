@@ -40,20 +40,35 @@ func mappings(maps []byte) []mapping {
 	return all
 }
 
-// known are the libraries that are probed, by the beginning of their file's
-// name, and others that are told apart to say why a connection is opaque.
+// use is what a library is to the probes.
+type use uint8
+
+const (
+	opaque use = iota // not probed: its name says why a connection is opaque
+	helper            // probed beside a TLS library, which moves encrypted bytes through it
+	tls
+)
+
+// known are libraries by the beginning of their file's name.
 var known = []struct {
 	prefix string
-	probed bool
+	use    use
 	name   string
 }{
-	{"libssl.so", true, "OpenSSL"},
-	{"libcrypto.so", true, "OpenSSL"},
-	{"libmbedtls.so", true, "Mbed TLS"},
-	{"libgnutls.so", false, "GnuTLS"},
-	{"libwolfssl.so", false, "wolfSSL"},
-	{"libnss3.so", false, "NSS"},
+	{"libssl.so", tls, "OpenSSL"},
+	{"libcrypto.so", helper, "OpenSSL"},
+	{"libmbedtls.so", tls, "Mbed TLS"},
+	{"libgnutls.so", tls, "GnuTLS"},
+	{"libc.so", helper, "the GNU C library"},
+	{"libc-2.", helper, "the GNU C library before 2.34"},
+	{"ld-musl-", helper, "musl"},
+	{"libwolfssl.so", opaque, "wolfSSL"},
+	{"libnss3.so", opaque, "NSS"},
 }
+
+// telling are the functions of TLS libraries by which a program is known that
+// is linked with one statically, and has its symbols.
+var telling = []string{"SSL_read", "gnutls_record_recv", "mbedtls_ssl_decrypt_buf"}
 
 // libraries returns the files of the TLS library that a process has loaded, so
 // that they can be opened here: whatever namespace it lives in, and whatever was
@@ -71,11 +86,11 @@ func libraries(proc string, pid int) (files []string, why string, err error) {
 		for _, k := range known {
 			switch {
 			case !strings.HasPrefix(name, k.prefix):
-			case !k.probed:
+			case k.use == opaque:
 				others = append(others, k.name)
 			default:
 				files = append(files, open(proc, pid, m))
-				session = session || k.prefix != "libcrypto.so"
+				session = session || k.use == tls
 			}
 		}
 	}
@@ -84,7 +99,7 @@ func libraries(proc string, pid int) (files []string, why string, err error) {
 	}
 	exe := executable(proc, pid)
 	switch {
-	case defines(exe, "SSL_read"):
+	case defines(exe, telling...):
 		return append(files, exe), "", nil // linked statically, with its symbols
 	case len(others) > 0:
 		slices.Sort(others)
@@ -109,8 +124,8 @@ func open(proc string, pid int, m mapping) string {
 	return fmt.Sprintf("%s/%d/map_files/%s", proc, pid, m.span)
 }
 
-// defines says whether an executable has a symbol of its own.
-func defines(file, symbol string) bool {
+// defines says whether an executable has one of the symbols of its own.
+func defines(file string, names ...string) bool {
 	e, err := elf.Open(file)
 	if err != nil {
 		return false
@@ -119,6 +134,6 @@ func defines(file, symbol string) bool {
 	symbols, _ := e.Symbols() // stripped: none
 	dynamic, _ := e.DynamicSymbols()
 	return slices.ContainsFunc(append(symbols, dynamic...), func(s elf.Symbol) bool {
-		return s.Name == symbol && s.Section != elf.SHN_UNDEF
+		return slices.Contains(names, s.Name) && s.Section != elf.SHN_UNDEF
 	})
 }

@@ -73,6 +73,8 @@ func (b *Binder) Call(c *Call) {
 		b.fragment(s, place{c.Direction, c.Fragment})
 	}
 	switch {
+	case c.Length == 0 && c.Lost > 0 && s.socket != nil:
+		b.missed(s, c)
 	case c.Length == 0:
 	case s.socket == nil:
 		b.hold(s, c, b.order)

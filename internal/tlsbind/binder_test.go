@@ -160,6 +160,12 @@ func TestBinding(t *testing.T) {
 			b.call(10, 0xa, event.In, 1, "one")
 			b.Call(&Call{Time: b.now, Session: Session{10, 0xa}, Direction: event.In, Lost: 50, Length: 3, Payload: []byte("two")})
 		}, "1 in 100 one\n1 in 153 two lost", Counters{Bound: 1, LostBytes: 50}},
+		{"what cannot be read is missing at once", func(b *bench) {
+			b.wire(1, event.In, 1)
+			b.Call(&Call{Time: b.now, Session: Session{10, 0xa}, Direction: event.In, Lost: 50, HasFragment: true, Fragment: fragment(1)})
+			b.call(10, 0xa, event.Out, 0, "one")
+			b.call(10, 0xa, event.In, 0, "two")
+		}, "1 in 100  lost\n1 out 200 one\n1 in 150 two lost", Counters{Bound: 1, LostBytes: 50}},
 		{"the process was followed too late", func(b *bench) {
 			b.Unfollowed(10)
 			b.pass(time.Second)

@@ -123,6 +123,18 @@ func (b *Binder) hand(s *session, c *Call, order uint64) {
 	b.emit(e)
 }
 
+// missed makes an event that says that bytes are missing, how many when more are
+// handed on: perhaps none ever are.
+func (b *Binder) missed(s *session, c *Call) {
+	e := &b.event
+	*e = s.socket.like
+	e.Direction = c.Direction
+	e.Time = c.Time
+	e.Seq = s.socket.flow[index(c.Direction)].next
+	e.Lost = true
+	b.emit(e)
+}
+
 // sawAll says whether everything that a process did on a connection was seen.
 func (b *Binder) sawAll(pid uint32, opened event.Time) bool {
 	since, ok := b.since[pid]

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package tlspeer builds and runs a SIP client and server on libssl, written in
-// C, which does what real programs do with the library, and a client on Mbed TLS.
-// See testdata.
+// C, which does what real programs do with the library, and clients on Mbed
+// TLS and GnuTLS. See testdata.
 package tlspeer
 
 import (
@@ -23,7 +23,7 @@ import (
 	"time"
 )
 
-//go:embed testdata/tlspeer.c testdata/mbedpeer.c
+//go:embed testdata/tlspeer.c testdata/mbedpeer.c testdata/gnutlspeer.c
 var sources embed.FS
 
 var built struct {
@@ -43,6 +43,14 @@ func BuildMbed(t testing.TB) string {
 	t.Helper()
 	return once(t, "mbedpeer", func(dir string) (string, error) {
 		return compile(dir, "mbedpeer", "-lmbedtls", "-lmbedx509", "-lmbedcrypto", "-lpthread")
+	})
+}
+
+// BuildGnuTLS is [Build] for the client on GnuTLS, see testdata/gnutlspeer.c.
+func BuildGnuTLS(t testing.TB) string {
+	t.Helper()
+	return once(t, "gnutlspeer", func(dir string) (string, error) {
+		return compile(dir, "gnutlspeer", "-lgnutls", "-lpthread")
 	})
 }
 
