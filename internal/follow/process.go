@@ -61,6 +61,7 @@ var known = []struct {
 	{"libgnutls.so", tls, "GnuTLS"},
 	{"libc.so", helper, "the GNU C library"},
 	{"libc-2.", helper, "the GNU C library before 2.34"},
+	{"libpthread-2.", helper, "its part for programs with threads, with a sendmsg and recv of its own"},
 	{"ld-musl-", helper, "musl"},
 	{"libwolfssl.so", opaque, "wolfSSL"},
 	{"libnss3.so", opaque, "NSS"},
