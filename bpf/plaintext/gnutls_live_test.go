@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/viaduct-project/viaduct/internal/event"
-	"github.com/viaduct-project/viaduct/internal/testutil"
 	"github.com/viaduct-project/viaduct/internal/testutil/tlspeer"
 )
 
@@ -19,18 +18,7 @@ const gnutlsDefault = "NORMAL"
 func onGnuTLS(t *testing.T, p *tap, port, connections, each, body int, priority, switches string) {
 	t.Helper()
 	args := []string{address, strconv.Itoa(port), strconv.Itoa(connections), strconv.Itoa(each), strconv.Itoa(body), priority}
-	cmd := exec.Command(tlspeer.BuildGnuTLS(t), append(args, strings.Fields(switches)...)...)
-	begin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := testutil.Start(t, "", cmd)
-	p.followed(t, client.Process.Pid)
-	begin.Close()
-	<-client.Done
-	if client.Err != nil {
-		t.Fatal(client.Err)
-	}
+	converse(t, p, exec.Command(tlspeer.BuildGnuTLS(t), append(args, strings.Fields(switches)...)...))
 }
 
 // TestGnuTLS: every message of both directions is seen exactly once and on the

@@ -234,7 +234,13 @@ func serve(t *testing.T, p *tap, port, workers int, switches ...string) {
 	t.Helper()
 	certificate, key := tlspeer.Certificate(t)
 	args := append([]string{"server", address, strconv.Itoa(port), certificate, key, fmt.Sprintf("workers=%d", workers)}, switches...)
-	server := testutil.Start(t, "", exec.Command(tlspeer.Build(t), args...))
+	serving(t, p, exec.Command(tlspeer.Build(t), args...), port, workers)
+}
+
+// serving is serve with a program of which there are so many processes.
+func serving(t *testing.T, p *tap, program *exec.Cmd, port, workers int) {
+	t.Helper()
+	server := testutil.Start(t, "", program)
 	until(t, func() string {
 		c, err := net.Dial("tcp", net.JoinHostPort(address, strconv.Itoa(port)))
 		if err != nil {
@@ -245,19 +251,40 @@ func serve(t *testing.T, p *tap, port, workers int, switches ...string) {
 	})
 	p.followed(t, server.Process.Pid)
 	pid := server.Process.Pid
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := len(strings.Fields(string(children))); n != workers-1 {
-		t.Fatalf("%d processes beside the first, want %d", n, workers-1)
-	}
-	for _, child := range strings.Fields(string(children)) {
+	var children []string
+	until(t, func() string { // it listens before it forks
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+		if err != nil {
+			return err.Error()
+		}
+		if children = strings.Fields(string(b)); len(children) != workers-1 {
+			return fmt.Sprintf("%d processes beside the first, want %d", len(children), workers-1)
+		}
+		return ""
+	})
+	for _, child := range children {
 		pid, err := strconv.Atoi(child)
 		if err != nil {
 			t.Fatal(err)
 		}
 		p.followed(t, pid)
+	}
+}
+
+// converse has a client say what it has to say from when it is followed: it waits
+// with a first connection until its input ends.
+func converse(t *testing.T, p *tap, cmd *exec.Cmd) {
+	t.Helper()
+	begin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := testutil.Start(t, "", cmd)
+	p.followed(t, client.Process.Pid)
+	begin.Close()
+	<-client.Done
+	if client.Err != nil {
+		t.Fatal(client.Err)
 	}
 }
 
@@ -289,13 +316,8 @@ func TestPlaintext(t *testing.T) {
 		for _, port := range []int{socketBIO, memoryBIO} {
 			t.Run(fmt.Sprintf("%s, port %d", tt.name, port), func(t *testing.T) {
 				connections := cmp.Or(tt.connections, connections)
-				args := []string{"client", address, strconv.Itoa(port), "scout=1000", fmt.Sprintf("connections=%d", connections), fmt.Sprintf("messages=%d", each), "workers=8"}
-				client := testutil.Start(t, "", exec.Command(tlspeer.Build(t), slices.Concat(args, strings.Fields(tt.switches))...))
-				p.followed(t, client.Process.Pid)
-				<-client.Done
-				if client.Err != nil {
-					t.Fatal(client.Err)
-				}
+				args := []string{"client", address, strconv.Itoa(port), "begin=1", fmt.Sprintf("connections=%d", connections), fmt.Sprintf("messages=%d", each), "workers=8"}
+				converse(t, p, exec.Command(tlspeer.Build(t), slices.Concat(args, strings.Fields(tt.switches))...))
 				defer p.locked(func() { clear(p.streams) })
 				until(t, func() string { return p.exact(connections, each) })
 			})

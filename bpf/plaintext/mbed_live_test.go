@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/viaduct-project/viaduct/internal/testutil"
 	"github.com/viaduct-project/viaduct/internal/testutil/tlspeer"
 )
 
@@ -26,18 +25,7 @@ func TestMbed(t *testing.T) {
 		for _, body := range []int{0, 40_000} {
 			t.Run(suite+", "+strconv.Itoa(body)+" bytes", func(t *testing.T) {
 				args := []string{address, strconv.Itoa(port), strconv.Itoa(connections), strconv.Itoa(each), strconv.Itoa(body), suite}
-				cmd := exec.Command(tlspeer.BuildMbed(t), args...)
-				begin, err := cmd.StdinPipe()
-				if err != nil {
-					t.Fatal(err)
-				}
-				client := testutil.Start(t, "", cmd)
-				p.followed(t, client.Process.Pid)
-				begin.Close()
-				<-client.Done
-				if client.Err != nil {
-					t.Fatal(client.Err)
-				}
+				converse(t, p, exec.Command(tlspeer.BuildMbed(t), args...))
 				defer p.locked(func() { clear(p.streams) })
 				until(t, func() string { return p.exact(connections, each) })
 			})

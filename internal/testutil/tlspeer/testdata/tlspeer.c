@@ -42,6 +42,7 @@ static struct {
 	int script;   /* registers, pings, is quiet, says goodbye */
 	int secret;   /* an Authorization header in each request */
 	int scout_ms; /* a first connection, and so long until the others, for whoever wants to look on */
+	int begin;    /* the same, until whoever wants to look on has closed our input */
 } opt = { .connections = 1, .messages = 1, .workers = 1, .size = 0, .sip_read = 16384 };
 
 static SSL_CTX *context;
@@ -380,7 +381,9 @@ static void server(const char *certificate, const char *key)
 	if (!opt.plain && (SSL_CTX_use_certificate_file(context, certificate, SSL_FILETYPE_PEM) != 1 ||
 	    SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1))
 		die("read the certificate");
+#ifdef SSL_OP_ALLOW_CLIENT_RENEGOTIATION /* before 3.0 it is allowed */
 	SSL_CTX_set_options(context, SSL_OP_ALLOW_CLIENT_RENEGOTIATION);
+#endif
 	if (opt.ahead)
 		SSL_CTX_set_read_ahead(context, 1);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
@@ -552,6 +555,11 @@ static void client(void)
 		dial();
 		pause_ms(opt.scout_ms);
 	}
+	if (opt.begin) {
+		dial();
+		while (getchar() != EOF)
+			;
+	}
 	clock_gettime(CLOCK_MONOTONIC, &began);
 	pthread_barrier_init(&dialled, NULL, opt.workers);
 	if (opt.script) {
@@ -597,7 +605,7 @@ int main(int argc, char **argv)
 		{ "linger", &opt.linger_ms }, { "memory", &opt.memory }, { "trickle", &opt.trickle },
 		{ "read", &opt.sip_read }, { "partial", &opt.partial }, { "ex", &opt.ex }, { "ahead", &opt.ahead },
 		{ "rekey", &opt.rekey }, { "resume", &opt.resume }, { "plain", &opt.plain },
-		{ "scout", &opt.scout_ms }, { "script", &opt.script }, { "secret", &opt.secret },
+		{ "scout", &opt.scout_ms }, { "begin", &opt.begin }, { "script", &opt.script }, { "secret", &opt.secret },
 	};
 	int is_server = argc > 1 && !strcmp(argv[1], "server");
 	int first = is_server ? 6 : 4;
