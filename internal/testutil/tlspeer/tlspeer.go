@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -25,6 +26,13 @@ import (
 
 //go:embed testdata/tlspeer.c testdata/mbedpeer.c testdata/gnutlspeer.c
 var sources embed.FS
+
+// libraries are what each program is linked with.
+var libraries = map[string][]string{
+	"tlspeer":    {"-lssl", "-lcrypto"},
+	"mbedpeer":   {"-lmbedtls", "-lmbedx509", "-lmbedcrypto"},
+	"gnutlspeer": {"-lgnutls"},
+}
 
 var built struct {
 	sync.Mutex
@@ -35,26 +43,33 @@ var built struct {
 // path.
 func Build(t testing.TB) string {
 	t.Helper()
-	return once(t, "tlspeer", Compile)
+	return once(t, "tlspeer")
 }
 
 // BuildMbed is [Build] for the client on Mbed TLS, see testdata/mbedpeer.c.
 func BuildMbed(t testing.TB) string {
 	t.Helper()
-	return once(t, "mbedpeer", func(dir string) (string, error) {
-		return compile(dir, "mbedpeer", "-lmbedtls", "-lmbedx509", "-lmbedcrypto", "-lpthread")
-	})
+	return once(t, "mbedpeer")
 }
 
 // BuildGnuTLS is [Build] for the client on GnuTLS, see testdata/gnutlspeer.c.
 func BuildGnuTLS(t testing.TB) string {
 	t.Helper()
-	return once(t, "gnutlspeer", func(dir string) (string, error) {
-		return compile(dir, "gnutlspeer", "-lgnutls", "-lpthread")
-	})
+	return once(t, "gnutlspeer")
 }
 
-func once(t testing.TB, name string, compile func(dir string) (string, error)) string {
+// BuildFor compiles tlspeer, mbedpeer or gnutlspeer with the libraries, libc
+// among them, whose headers lie under root, puts it into dir and returns its path.
+func BuildFor(t testing.TB, root, dir, name string) string {
+	t.Helper()
+	path, err := compile(dir, name, root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func once(t testing.TB, name string) string {
 	t.Helper()
 	built.Lock()
 	defer built.Unlock()
@@ -65,7 +80,7 @@ func once(t testing.TB, name string, compile func(dir string) (string, error)) s
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, err := compile(dir)
+	path, err := compile(dir, name, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,10 +93,11 @@ func once(t testing.TB, name string, compile func(dir string) (string, error)) s
 
 // Compile puts the peer on libssl into a directory and returns its path.
 func Compile(dir string) (string, error) {
-	return compile(dir, "tlspeer", "-lssl", "-lcrypto", "-lpthread")
+	return compile(dir, "tlspeer", "")
 }
 
-func compile(dir, name string, libraries ...string) (string, error) {
+// compile builds for this machine if no root is given.
+func compile(dir, name, root string) (string, error) {
 	source, err := sources.ReadFile("testdata/" + name + ".c")
 	if err != nil {
 		return "", err
@@ -90,7 +106,17 @@ func compile(dir, name string, libraries ...string) (string, error) {
 	if err := os.WriteFile(c, source, 0o600); err != nil {
 		return "", err
 	}
-	args := append([]string{"-O2", "-Wall", "-Wextra", "-o", path, c}, libraries...)
+	args := []string{"-O2", "-Wall", "-Wextra", "-o", path, c}
+	if root != "" {
+		// Debian's gcc looks for libraries of its machine's kind outside of a root, too.
+		kind, err := exec.Command("gcc", "-print-multiarch").Output()
+		if err != nil {
+			return "", fmt.Errorf("build %s: ask gcc for the machine's kind: %w; scripts/setup.sh installs gcc", name, err)
+		}
+		place := filepath.Join(root, "usr/lib", strings.TrimSpace(string(kind)))
+		args = append(args, "--sysroot="+root, "-B"+place, "-L"+place)
+	}
+	args = append(append(args, libraries[name]...), "-lpthread")
 	if out, err := exec.Command("gcc", args...).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s: %w; gcc and the library's headers are needed, scripts/setup.sh installs them\n%s", name, err, out)
 	}

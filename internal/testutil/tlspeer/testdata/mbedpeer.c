@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A SIP client on Mbed TLS 2.28, for tests: sends requests as tlspeer does, on
+ * A SIP client on Mbed TLS 2 or 3, for tests: sends requests as tlspeer does, on
  * connections side by side, and waits for the answer to each.
  *
  *	mbedpeer ADDRESS PORT CONNECTIONS MESSAGES BODY-BYTES CIPHER-SUITE
@@ -9,6 +9,12 @@
 #include <mbedtls/entropy.h>
 #include <mbedtls/net_sockets.h>
 #include <mbedtls/ssl.h>
+#include <mbedtls/version.h>
+#if MBEDTLS_VERSION_MAJOR >= 3 /* whose TLS 1.3 wants it */
+#include <psa/crypto.h>
+#else
+#define psa_crypto_init() 0
+#endif
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +59,10 @@ static void dial(struct peer *p)
 	mbedtls_ssl_conf_authmode(&p->config, MBEDTLS_SSL_VERIFY_NONE);
 	mbedtls_ssl_conf_rng(&p->config, mbedtls_ctr_drbg_random, &p->random);
 	mbedtls_ssl_conf_ciphersuites(&p->config, suites);
+#if MBEDTLS_VERSION_MAJOR >= 3
+	if (suites[0] >> 8 != 0x13) /* those of TLS 1.3 */
+		mbedtls_ssl_conf_max_tls_version(&p->config, MBEDTLS_SSL_VERSION_TLS1_2);
+#endif
 	must("set up", mbedtls_ssl_setup(&p->ssl, &p->config));
 	mbedtls_ssl_set_bio(&p->ssl, &p->net, mbedtls_net_send, mbedtls_net_recv, NULL);
 	must("handshake", mbedtls_ssl_handshake(&p->ssl));
@@ -120,6 +130,7 @@ int main(int argc, char **argv)
 	suites[0] = mbedtls_ssl_get_ciphersuite_id(argv[6]);
 	if (!suites[0])
 		die("no such cipher suite", 0);
+	must("set up cryptography", psa_crypto_init());
 	/* A first connection, until whoever wants to look on has closed our input. */
 	dial(&scout);
 	while (getchar() != EOF)
