@@ -30,6 +30,7 @@ var (
 	kindNames    = [metrics.Kinds]string{
 		event.Opened: "opened", event.Data: "data", event.HalfClosed: "half-closed", event.Closed: "closed",
 		event.Owner: "owner", event.Figures: "figures", event.Listening: "listening", event.Record: "record",
+		event.ClosureAlert: "closure-alert",
 	}
 )
 

@@ -12,6 +12,9 @@
 #include "plain_emit.h"
 #include "plain_regs.h"
 
+/* Types of what a record holds. */
+enum { RECORD_ALERT = 21, RECORD_HANDSHAKE = 22, RECORD_APPLICATION_DATA = 23 };
+
 /* What a function is, as the cookie of its probe. */
 enum plain_function {
 	PLAIN_WRITES = 1, /* else it reads */
@@ -105,7 +108,15 @@ static __always_inline void on_result(struct pt_regs *regs)
 
 static __always_inline bool is_application_data(const __u8 header[RECORD_HEADER_BYTES])
 {
-	return header[0] == 23 && header[1] == 3;
+	return header[0] == RECORD_APPLICATION_DATA && header[1] == 3;
+}
+
+/* Whether the alert at from is a closure alert: its level, and 0. */
+static __always_inline bool is_closure(__u64 from, __u64 length)
+{
+	__u8 alert[2];
+
+	return length == sizeof(alert) && !bpf_probe_read_user(alert, sizeof(alert), (void *)from) && alert[1] == 0;
 }
 
 /* Notes the fragment of the record at from, of which length bytes are there. */

@@ -17,8 +17,6 @@
 
 #include "plain_call.h"
 
-enum { RECORD_HANDSHAKE = 22, RECORD_APPLICATION_DATA = 23 };
-
 struct go_key {
 	__u64 goroutine;
 	__u64 pid;
@@ -59,13 +57,15 @@ static __always_inline void on_go_call(struct pt_regs *regs, bool writes)
 	__u64 record = GO_REGISTER_2(regs), length = GO_REGISTER_3(regs);
 	struct plain_call *call;
 	__u8 header[8];
+	bool closes;
 
 	if (length < RECORD_HEADER_BYTES || !read_header(header, record))
 		return;
 	/* The halfConns of a connection that has ended may be those of a new one. */
 	if (header[0] == RECORD_HANDSHAKE)
 		emit_gone(GO_REGISTER_1(regs));
-	if (header[0] != RECORD_APPLICATION_DATA || (!writes && !is_whole_record(header, length)))
+	closes = writes && header[0] == RECORD_ALERT && is_closure(GO_REGISTER_5(regs), GO_REGISTER_6(regs));
+	if (!closes && (header[0] != RECORD_APPLICATION_DATA || (!writes && !is_whole_record(header, length))))
 		return;
 	if (bpf_map_update_elem(&go_calls, &key, &no_call, BPF_ANY) || !(call = bpf_map_lookup_elem(&go_calls, &key))) {
 		plain_count(PLAIN_NO_STORAGE, 1);
@@ -75,7 +75,8 @@ static __always_inline void on_go_call(struct pt_regs *regs, bool writes)
 	if (writes) {
 		call->direction = DIRECTION_OUT;
 		call->buffer = GO_REGISTER_5(regs);
-		call->length = GO_REGISTER_6(regs);
+		call->length = closes ? 0 : GO_REGISTER_6(regs);
+		call->closes = closes;
 		return;
 	}
 	/* It is decrypted in its place. */

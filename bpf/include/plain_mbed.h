@@ -14,8 +14,6 @@
 
 #include "plain_call.h"
 
-enum { MBED_ALERT = 21, MBED_APPLICATION_DATA = 23 };
-
 /* The beginning of an mbedtls_record, the same in 2.18 to 3.6 on 64-bit machines. */
 struct mbed_record {
 	__u8 counter[8];
@@ -29,21 +27,20 @@ struct mbed_record {
 
 _Static_assert(sizeof(struct mbed_record) == 48, "as in the library");
 
-/* Points the call at what the record has just now, if that is application data. */
-static __always_inline bool at_content(struct plain_call *call)
+/* Points the call at what the record has just now, and returns its type, 0 for none. */
+static __always_inline __u8 at_content(struct plain_call *call)
 {
 	struct mbed_record record;
 
 	if (bpf_probe_read_user(&record, sizeof(record), (void *)call->moved)) {
 		plain_count(PLAIN_UNREADABLE, 1);
-		return false;
+		return 0;
 	}
-	if (record.type != MBED_APPLICATION_DATA || record.offset > record.buffer_bytes ||
-	    record.length > record.buffer_bytes - record.offset)
-		return false;
+	if (record.offset > record.buffer_bytes || record.length > record.buffer_bytes - record.offset)
+		return 0;
 	call->buffer = record.buffer + record.offset;
 	call->length = record.length;
-	return true;
+	return record.type;
 }
 
 static __always_inline void note_fragment(struct plain_call *call)
@@ -55,6 +52,7 @@ static __always_inline void note_fragment(struct plain_call *call)
 static __always_inline void on_record(struct pt_regs *regs, __u64 function)
 {
 	struct plain_call *call = call_of(true);
+	__u8 type;
 
 	if (!call)
 		return;
@@ -63,9 +61,12 @@ static __always_inline void on_record(struct pt_regs *regs, __u64 function)
 	call->session = ARGUMENT_1(regs);
 	call->direction = function & PLAIN_WRITES ? DIRECTION_OUT : DIRECTION_IN;
 	call->moved = ARGUMENT_3(regs);
-	call->closes = 0;
 	call->has_fragment = 0;
-	if (!at_content(call)) {
+	type = at_content(call);
+	call->closes = call->direction == DIRECTION_OUT && type == RECORD_ALERT && is_closure(call->buffer, call->length);
+	if (call->closes)
+		return;
+	if (type != RECORD_APPLICATION_DATA) {
 		call->session = 0;
 		return;
 	}
@@ -83,7 +84,7 @@ static __always_inline void on_record_result(struct pt_regs *regs)
 
 	if (!call || !call->session)
 		return;
-	if ((int)RESULT(regs) == 0 && at_content(call)) {
+	if ((int)RESULT(regs) == 0 && at_content(call) == RECORD_APPLICATION_DATA) {
 		plain_count(PLAIN_CALLS, 1);
 		if (call->direction == DIRECTION_OUT) {
 			note_fragment(call);

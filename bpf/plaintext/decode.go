@@ -56,7 +56,7 @@ func (d *decoder) decode(raw []byte, h *Handler) error {
 		Session:   tlsbind.Session{PID: r.Pid, Address: r.Session},
 		Direction: direction, Length: int(r.LengthBytes), Lost: int(r.LostBytes),
 		Payload:     raw[size : size+int(r.CapturedBytes)],
-		HasFragment: r.HasFragment != 0, Fragment: r.Fragment,
+		HasFragment: r.HasFragment != 0, Fragment: r.Fragment, Closes: r.Closes != 0,
 	}
 	h.Call(&d.call)
 	return nil

@@ -55,6 +55,7 @@ type tap struct {
 	binder  *tlsbind.Binder
 	streams map[flow]*stream
 	remote  map[uint64]netip.AddrPort
+	alerts  map[flow]int // closure alerts
 }
 
 func startTap(t *testing.T, ports ...uint16) *tap {
@@ -68,7 +69,7 @@ func startTap(t *testing.T, ports ...uint16) *tap {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &tap{probes: probes, library: library, streams: make(map[flow]*stream), remote: make(map[uint64]netip.AddrPort)}
+	p := &tap{probes: probes, library: library, streams: make(map[flow]*stream), remote: make(map[uint64]netip.AddrPort), alerts: make(map[flow]int)}
 	p.binder = tlsbind.New(p.data)
 	p.follows = follow.New(library, follow.Told{
 		Followed: func(pid uint32) { p.locked(func() { p.binder.Followed(pid, probes.Now()) }) }, Unfollowed: func(uint32) {},
@@ -125,6 +126,10 @@ func (p *tap) saw(e *event.Event) {
 // data takes plaintext; p.mu is held.
 func (p *tap) data(e *event.Event) {
 	f := flow{e.Socket, e.Direction}
+	if e.Kind == event.ClosureAlert {
+		p.alerts[f]++
+		return
+	}
 	s := p.streams[f]
 	if s == nil {
 		s = &stream{next: e.Seq}

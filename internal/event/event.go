@@ -74,6 +74,9 @@ const (
 	// Plaintext of TLS, where it can be had, is Data, with a Seq of its own.
 	// Socket is 0 as for Data.
 	Record
+	// ClosureAlert: the TLS library of this host's end has sent its closure
+	// alert, which in TLS 1.3 does not show on the wire. Direction.
+	ClosureAlert
 )
 
 // Transport is what carries SIP. TLS is TCP whose first bytes were a TLS

@@ -18,7 +18,16 @@ func (w *Watch) whyOpaque(pid uint32) string {
 	if w.plain == nil {
 		return w.noPlain
 	}
-	return w.plain.follower.Why(pid)
+	why := w.plain.follower.Why(pid)
+	switch {
+	case why != "":
+		return why
+	case pid == 0:
+		return "the process that holds it is not known"
+	case w.plain.follower.Followed(pid):
+		return "its process is followed, but no record on the wire told which of its TLS sessions this is; it may have said all before"
+	}
+	return "its process was not followed while it spoke"
 }
 
 // CaptureFeatures says what a capture file shows.

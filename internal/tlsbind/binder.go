@@ -75,7 +75,7 @@ func (b *Binder) Call(c *Call) {
 	switch {
 	case c.Length == 0 && c.Lost > 0 && s.socket != nil:
 		b.missed(s, c)
-	case c.Length == 0:
+	case c.Length == 0 && !c.Closes:
 	case s.socket == nil:
 		b.hold(s, c, b.order)
 	default:

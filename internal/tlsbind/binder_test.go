@@ -25,6 +25,10 @@ type bench struct {
 func newBench() *bench {
 	b := &bench{now: start}
 	b.Binder = New(func(e *event.Event) {
+		if e.Kind == event.ClosureAlert {
+			b.out = append(b.out, fmt.Sprintf("%d alert", e.Socket))
+			return
+		}
 		lost := ""
 		if e.Lost {
 			lost = " lost"
@@ -160,6 +164,16 @@ func TestBinding(t *testing.T) {
 			b.call(10, 0xa, event.In, 1, "one")
 			b.Call(&Call{Time: b.now, Session: Session{10, 0xa}, Direction: event.In, Lost: 50, Length: 3, Payload: []byte("two")})
 		}, "1 in 100 one\n1 in 153 two lost", Counters{Bound: 1, LostBytes: 50}},
+		{"a closure alert, sent by a process that did nothing else", func(b *bench) {
+			b.wire(1, event.Out, 1)
+			b.call(10, 0xa, event.Out, 1, "one")
+			b.Call(&Call{Time: b.now, Session: Session{11, 0xa}, Direction: event.Out, Closes: true, HasFragment: true, Fragment: fragment(2)})
+			b.wire(1, event.Out, 2)
+		}, "1 out 200 one\n1 alert", Counters{Bound: 2}},
+		{"a closure alert of nobody's", func(b *bench) {
+			b.Call(&Call{Time: b.now, Session: Session{11, 0xa}, Direction: event.Out, Closes: true, HasFragment: true, Fragment: fragment(2)})
+			b.pass(holdFor)
+		}, "", Counters{}},
 		{"what cannot be read is missing at once", func(b *bench) {
 			b.wire(1, event.In, 1)
 			b.Call(&Call{Time: b.now, Session: Session{10, 0xa}, Direction: event.In, Lost: 50, HasFragment: true, Fragment: fragment(1)})

@@ -157,6 +157,9 @@ func (b *Binder) hold(s *session, c *Call, order uint64) {
 
 // drop counts plaintext that nobody claimed.
 func (b *Binder) drop(s *session, c *Call) {
+	if c.Closes {
+		return
+	}
 	b.counters.UnboundCalls++
 	b.counters.UnboundBytes += uint64(c.Length)
 	s.lost[index(c.Direction)] += c.Length

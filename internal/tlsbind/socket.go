@@ -93,6 +93,10 @@ func (b *Binder) expireSockets(now event.Time) {
 
 // hand makes an event of what s moved, if it is bound.
 func (b *Binder) hand(s *session, c *Call, order uint64) {
+	if c.Closes {
+		b.alerted(s, c)
+		return
+	}
 	sock := s.socket
 	f := &sock.flow[index(c.Direction)]
 	lost := s.lost[index(c.Direction)]
@@ -132,6 +136,14 @@ func (b *Binder) missed(s *session, c *Call) {
 	e.Time = c.Time
 	e.Seq = s.socket.flow[index(c.Direction)].next
 	e.Lost = true
+	b.emit(e)
+}
+
+// alerted makes an event of a closure alert.
+func (b *Binder) alerted(s *session, c *Call) {
+	e := &b.event
+	*e = s.socket.like
+	e.Kind, e.Direction, e.Time = event.ClosureAlert, c.Direction, c.Time
 	b.emit(e)
 }
 

@@ -25,8 +25,9 @@ type Call struct {
 	Time        event.Time
 	Session     Session
 	Direction   event.Direction
-	Length      int // plaintext bytes; 0 if the call only moved encrypted bytes
-	Lost        int // plaintext bytes of this session and direction lost just before
+	Length      int  // plaintext bytes; 0 if the call only moved encrypted bytes
+	Closes      bool // what it moved is the closure alert
+	Lost        int  // plaintext bytes of this session and direction lost just before
 	Payload     []byte
 	HasFragment bool
 	Fragment    Fragment
