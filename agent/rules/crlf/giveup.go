@@ -48,7 +48,7 @@ func tooEarly(x *rule.Scene) {
 		return
 	}
 	s := rule.Advice
-	if h := x.Mine.(*habits); h.again(h.closes, c.Remote.Addr(), idle) >= habit {
+	if h := x.Mine.(*habits); h.again(h.closes, c.Remote.Addr(), idle, c.EndedAt) >= habit {
 		s = rule.Violation
 	}
 	x.RaiseAs(s, c.By, "closed %v after the client's last sign, Flow-Timer: %d", idle.Round(100*time.Millisecond), b.Timer)

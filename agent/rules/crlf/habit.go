@@ -5,6 +5,8 @@ package crlf
 import (
 	"net/netip"
 	"time"
+
+	"github.com/viaduct-project/viaduct/internal/event"
 )
 
 // maxPeers whose habits are known.
@@ -21,14 +23,16 @@ type habits struct {
 func newHabits() any { return &habits{pongs: delays{}, closes: delays{}} }
 
 type delay struct {
-	d time.Duration
-	n int
+	d    time.Duration
+	n    int
+	last event.Time
 }
 
 type delays map[netip.Addr]delay
 
-// again counts how often in a row the same delay was seen.
-func (h *habits) again(m delays, peer netip.Addr, d time.Duration) int {
+// again counts how often in a row the same delay was seen, now before a close
+// at t.
+func (h *habits) again(m delays, peer netip.Addr, d time.Duration, t event.Time) int {
 	old, known := m[peer]
 	if !known && len(m) >= maxPeers {
 		h.Evicted += uint64(len(m))
@@ -38,6 +42,7 @@ func (h *habits) again(m delays, peer netip.Addr, d time.Duration) int {
 		old = delay{d: d}
 	}
 	old.n++
+	old.last = t
 	m[peer] = old
 	return old.n
 }

@@ -42,15 +42,16 @@ var expectsPong = rule.Rule{
 	Fault:    "client",
 	Asks:     "Anybody may send a ping on any stream; where nothing is agreed a missing pong says nothing about the flow.",
 	Broken:   "A client closes its connections for want of pongs that nobody promised",
-	Silent: "A first time: it takes two connections to one peer that end equally soon after an unanswered ping, with " +
-		"nothing in between. Processes that were exiting.",
+	Silent: "A first time: it takes two connections to one peer that end equally soon after an unanswered ping, one after " +
+		"the other and with nothing in between. Processes that were exiting. The side that accepted the connection: a " +
+		"server that pings has an idle timer as well.",
 	Scope: rule.PerPeer,
 	Check: rule.Check{Ended: givesUp},
 }
 
 func givesUp(x *rule.Scene) {
 	n := note.Of[talks](x.Conn.Notes, note.CRLF)
-	if n == nil || x.Conn.Exiting || x.Conn.Missing() || x.Conn.By == event.Unknown {
+	if n == nil || x.Conn.Exiting || x.Conn.Missing() || x.Conn.By == event.Unknown || x.Conn.By != x.Conn.Initiator {
 		return
 	}
 	d := event.In
@@ -65,7 +66,11 @@ func givesUp(x *rule.Scene) {
 	if b := x.Conn.Neg.Beats(d, x.Now); b.Agreed() {
 		return
 	}
-	if h := x.Mine.(*habits); h.again(h.pongs, x.Conn.Remote.Addr(), after) >= 2 {
+	h, peer := x.Mine.(*habits), x.Conn.Remote.Addr()
+	if w.ping < h.pongs[peer].last {
+		return // pinged together, as by one timer for all, and so ended together
+	}
+	if h.again(h.pongs, peer, after, x.Conn.EndedAt) >= 2 {
 		x.Raise(x.Conn.By, "closed %v after a ping that got no pong", after.Round(100*time.Millisecond))
 	}
 }
