@@ -144,7 +144,7 @@ func (c *Core) Handle(e *event.Event) {
 	if int(e.Kind) < len(c.counters.Events) {
 		c.counters.Events[e.Kind]++
 	}
-	if (e.Kind == event.Data || e.Kind == event.Record) && e.Direction != event.In && e.Direction != event.Out {
+	if (e.Kind == event.Data || e.Kind == event.Record || e.Kind == event.ClosureAlert) && e.Direction != event.In && e.Direction != event.Out {
 		return // bytes that went nowhere: the source is at fault, its own counters tell
 	}
 	c.now = max(c.now, e.Time)
@@ -164,6 +164,10 @@ func (c *Core) Handle(e *event.Event) {
 		c.segment(e)
 	case event.Record:
 		c.record(e)
+	case event.ClosureAlert:
+		if conn := c.tcp[e.Socket]; conn != nil && conn.TLS != nil {
+			conn.TLS.Alerted[index(e.Direction)] = true
+		}
 	case event.HalfClosed:
 		c.halfClosed(e)
 	case event.Closed:

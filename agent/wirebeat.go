@@ -16,7 +16,7 @@ import (
 // rule looks at what is only told so.
 
 const (
-	pingBytes, pongBytes = 4, 2
+	pingBytes, pongBytes, alertBytes = 4, 2, 2
 	// finished1 and finished2 are a client's last message of TLS 1.3's
 	// handshake, by hash (RFC 8446 section 4.4.4).
 	finished1, finished2 = 4 + 32, 4 + 48
@@ -41,6 +41,7 @@ func (c *Core) sealed(conn *connection, d event.Direction, t event.Time, length 
 		c.settlePong(conn, d) // something followed, so it was no last word
 	}
 	overhead, known := tlswire.Overhead(w.Version, w.Suite)
+	w.MayAlert[index(d)] = !known || length-overhead == alertBytes
 	if !known || conn.read || conn.EndedAt != 0 {
 		return
 	}

@@ -19,7 +19,7 @@ const (
 	Closers    = Sides + 1 // the sides, and viaduct itself
 	ByAgent    = Sides
 	Methods    = int(sipparse.MethodRefer) + 1
-	Kinds      = int(event.Record) + 1
+	Kinds      = int(event.ClosureAlert) + 1
 	Modes      = 3 // observe, dry-run, enforce
 	Outcomes   = 3 // done, skipped, failed
 )

@@ -120,7 +120,7 @@ type TLS struct {
 	ClientNames []string `json:"client_names"`
 	ServerNames []string `json:"server_names"`
 	Plaintext   string   `json:"plaintext"` // seen, opaque
-	Opaque      *string  `json:"opaque"`    // why, if it is and the source knows
+	Opaque      *string  `json:"opaque"`    // why, if it is and the source is live
 }
 
 // Negotiated is what the two neighbours said about the connection; null is

@@ -18,9 +18,11 @@ type Session struct {
 	Client  ClientCertificate
 
 	// By side, as the caller numbers them: an alert was sent after the
-	// handshake, which in TLS 1.3 does not show; some records were missed.
-	Alerted [2]bool
-	Missed  [2]bool
+	// handshake, which in TLS 1.3 does not show, but the sender's library may
+	// tell; the newest record may be one by its length; some were missed.
+	Alerted  [2]bool
+	MayAlert [2]bool
+	Missed   [2]bool
 
 	// Names of the certificates, nil if none was seen or it could not be read.
 	ServerNames *Names

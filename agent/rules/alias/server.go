@@ -52,7 +52,7 @@ var closureAlert = rule.Rule{
 	Fault:    "closer",
 	Asks:     "A TLS session is ended by a closure alert.",
 	Broken:   "A connection with alias was closed without a closure alert",
-	Silent:   "In TLS 1.3, where an alert looks like any record. In TLS 1.2 alerts are encrypted but show what they are: one that stands before the FIN is taken for the closure alert. Silent if records were missed, after a timeout, and if the process was exiting.",
+	Silent:   "In TLS 1.2 alerts are encrypted but show what they are: one that stands before the FIN is taken for the closure alert. In TLS 1.3 an alert looks like any record: only this host's end is judged, whose TLS library tells of its alert, and only if its last record had another length than an alert. Silent if records were missed, after a timeout, and if the process was exiting.",
 	Check:    rule.Check{Ended: truncated},
 }
 
@@ -121,16 +121,27 @@ func unnamed(x *rule.Scene) {
 // numbered by direction.
 func truncated(x *rule.Scene) {
 	c, s := x.Conn, session(x)
-	if s == nil || s.Version == 0 || s.Version > tlswire.TLS12 || s.Resumed == tlswire.Unknown || !c.Dropped() || c.ByAgent {
+	if s == nil || !c.Dropped() || c.ByAgent {
 		return
 	}
 	closer := 0 // in
 	if c.By == event.Local {
 		closer = 1
 	}
-	if !s.Missed[closer] && !s.Alerted[closer] {
+	if shows(s, c.By, closer) && !s.Missed[closer] && !s.Alerted[closer] {
 		x.Raise(c.By, "%s without an alert before it; alias offered by %s", end(c.How), c.Neg.Alias.From)
 	}
+}
+
+// shows says whether an alert of the closer's would have been noticed.
+func shows(s *tlswire.Session, by event.Side, closer int) bool {
+	switch {
+	case s.Version == tlswire.TLS13:
+		return by == event.Local && !s.MayAlert[closer]
+	case s.Version == 0:
+		return false
+	}
+	return s.Resumed != tlswire.Unknown
 }
 
 func end(how event.How) string {

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"crypto/tls"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/viaduct-project/viaduct/agent/internal/script"
+	"github.com/viaduct-project/viaduct/agent/report"
+	"github.com/viaduct-project/viaduct/internal/event"
+)
+
+// Of TLS 1.3 a closure alert is known by what the library tells, or may be by
+// the length of the last record.
+func TestClosureAlert(t *testing.T) {
+	const (
+		request  = "OPTIONS sip:example.com SIP/2.0\r\nVia: SIP/2.0/TLS 192.0.2.1:5061;branch=z9hG4bK1;alias\r\nFrom: <sip:a@example.org>;tag=1\r\nTo: <sip:example.com>\r\nCall-ID: 1@example.org\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+		response = "SIP/2.0 200 OK\r\nVia: SIP/2.0/TLS 192.0.2.1:5061;branch=z9hG4bK1;alias\r\nFrom: <sip:a@example.org>;tag=1\r\nTo: <sip:example.com>;tag=2\r\nCall-ID: 1@example.org\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+	)
+	// last finds the newest record that the local side sent.
+	last := func(s *script.Script) int {
+		at := len(s.Events) - 1
+		for s.Events[at].Kind != event.Record || s.Events[at].Direction != event.Out {
+			at--
+		}
+		return at
+	}
+	told := func(s *script.Script, c *script.Conn) {
+		at := last(s) + 1
+		e := c.Event(event.ClosureAlert)
+		e.Time, e.Direction = s.Events[at-1].Time, event.Out
+		s.Events = slices.Insert(s.Events, at, e)
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(*script.Script, *script.Conn)
+		found  bool
+	}{
+		{"sent, not told of", func(s *script.Script, c *script.Conn) {}, false},
+		{"sent and told of", told, false},
+		{"not sent", func(s *script.Script, c *script.Conn) { at := last(s); s.Events = slices.Delete(s.Events, at, at+1) }, true},
+		{"padded and told of", func(s *script.Script, c *script.Conn) {
+			told(s, c)
+			e := &s.Events[last(s)]
+			e.Payload = slices.Clone(e.Payload)
+			e.Payload[4] += 14
+			e.Length += 14
+		}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, c := secured(t, trusting(), serverWith(t, &tls.Config{MinVersion: tls.VersionTLS13}), fromClient(request), fromServer(response))
+			opened := s.Events[0]
+			for text, d := range map[string]event.Direction{request: event.Out, response: event.In} {
+				at := slices.IndexFunc(s.Events, func(e event.Event) bool {
+					return e.Kind == event.Record && e.Direction == d && e.Length == len(text)+5+17
+				})
+				data := c.Event(event.Data)
+				data.Time, data.Direction, data.Payload, data.Length, data.Seq = s.Events[at].Time, d, []byte(text), len(text), opened.NextOut
+				if d == event.In {
+					data.Seq = opened.NextIn
+				}
+				s.Events = slices.Insert(s.Events, at+1, data)
+			}
+			tt.change(s, c)
+			_, r := play(t, s)
+			if l := r.Connections[0]; l.TLS.Plaintext != "seen" || l.Incomplete || l.Messages.RequestsSent != 1 || l.Messages.ResponsesReceived != 1 {
+				t.Fatalf("the conversation was not understood: %+v", l)
+			}
+			found := slices.ContainsFunc(r.Findings, func(f report.Finding) bool { return f.Rule == "AL-32" })
+			if found != tt.found {
+				t.Errorf("found: %v, want %v; %s", found, tt.found, rulesOf(r))
+			}
+		})
+	}
+}
+
+func rulesOf(r *report.Report) string {
+	var all []string
+	for _, f := range r.Findings {
+		all = append(all, f.Rule+" "+f.Evidence)
+	}
+	return strings.Join(all, "; ")
+}
