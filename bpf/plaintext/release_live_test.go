@@ -3,6 +3,7 @@
 package plaintext_test
 
 import (
+	"flag"
 	"fmt"
 	"os/exec"
 	"strconv"
@@ -13,6 +14,12 @@ import (
 	"github.com/viaduct-project/viaduct/internal/testutil/release"
 	"github.com/viaduct-project/viaduct/internal/testutil/tlspeer"
 )
+
+// oldest and newest are the Debian releases whose libraries are tried. CI tries
+// what does not change any more; sid is for looking ahead.
+const oldest = "bullseye"
+
+var newest = flag.String("newest", "trixie", "Debian release with the latest TLS libraries to try")
 
 // install returns the root of another Debian release, with what is needed to
 // build programs on its libc and TLS libraries, and a directory in it.
@@ -45,7 +52,7 @@ func nothingElse(t *testing.T, p *tap) {
 // OpenSSL 1.1.1 and 3.5: every message of both directions is seen exactly once
 // and on the right connection, at both ends, as with the OpenSSL of this machine.
 func TestReleasesOpenSSL(t *testing.T) {
-	for _, suite := range []string{"bullseye", "trixie"} {
+	for _, suite := range []string{oldest, *newest} {
 		t.Run(suite, func(t *testing.T) {
 			const socketBIO, memoryBIO, connections, each = 5061, 5062, 20, 4
 			r, dir := install(t, suite)
@@ -87,7 +94,7 @@ func TestReleasesOpenSSL(t *testing.T) {
 // Mbed TLS 3.6, which has TLS 1.3, too.
 func TestReleasesMbed(t *testing.T) {
 	const port, connections, each = 5061, 20, 4
-	r, dir := install(t, "trixie")
+	r, dir := install(t, *newest)
 	program := tlspeer.BuildFor(t, r.Root, dir, "mbedpeer")
 	p := startTap(t, port)
 	serve(t, p, port, 2)
@@ -110,7 +117,7 @@ func TestReleasesMbed(t *testing.T) {
 // opaque, and it is said why.
 func TestReleasesMbedTooOld(t *testing.T) {
 	const port = 5061
-	r, dir := install(t, "bullseye")
+	r, dir := install(t, oldest)
 	program := tlspeer.BuildFor(t, r.Root, dir, "mbedpeer")
 	p := startTap(t, port)
 	serve(t, p, port, 1)
@@ -139,7 +146,7 @@ func TestReleasesMbedTooOld(t *testing.T) {
 
 // GnuTLS 3.7.1, with a libc that has sendmsg and recv in two files, and 3.8.
 func TestReleasesGnuTLS(t *testing.T) {
-	for _, suite := range []string{"bullseye", "trixie"} {
+	for _, suite := range []string{oldest, *newest} {
 		t.Run(suite, func(t *testing.T) {
 			const port, each = 5061, 4
 			r, dir := install(t, suite)
