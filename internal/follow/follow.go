@@ -63,6 +63,7 @@ type Follower struct {
 type process struct {
 	runs     program
 	followed bool
+	own      bool   // looked at since it was seen to hold a TLS socket itself
 	why      string // not followed
 	tried    time.Time
 	wanted   time.Time // a TLS socket was last seen at it, or at its family
@@ -168,14 +169,23 @@ func (f *Follower) run() {
 // want follows a process and its family.
 func (f *Follower) want(pid int) {
 	now := time.Now()
-	if p := f.state[pid]; p != nil && (p.followed || now.Sub(p.tried) < retryAfter) {
+	p := f.state[pid]
+	switch {
+	case p == nil || !p.followed && now.Sub(p.tried) >= retryAfter:
+		for _, one := range family(proc, pid) {
+			f.try(one, now)
+		}
+	case !p.followed && !p.own:
+		// It may have been starting when it was looked at as one of a family.
+		f.try(pid, now)
+	default:
 		if now.Sub(p.wanted) > time.Second {
 			f.touch(p.runs, now)
 		}
 		return
 	}
-	for _, one := range family(proc, pid) {
-		f.try(one, now)
+	if p := f.state[pid]; p != nil {
+		p.own = true
 	}
 }
 
@@ -197,8 +207,9 @@ func (f *Follower) touch(runs program, now time.Time) {
 }
 
 func (f *Follower) try(pid int, wanted time.Time) {
-	if p := f.state[pid]; p != nil && p.followed {
-		p.wanted = wanted
+	before := f.state[pid]
+	if before != nil && before.followed {
+		before.wanted = wanted
 		return
 	}
 	runs, ok := programOf(proc, pid)
@@ -206,6 +217,7 @@ func (f *Follower) try(pid int, wanted time.Time) {
 		return
 	}
 	p := &process{runs: runs, tried: time.Now(), wanted: wanted}
+	p.own = before != nil && before.own && before.runs == runs
 	p.why = f.attach(pid)
 	p.followed = p.why == ""
 	f.mu.Lock()

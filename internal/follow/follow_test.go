@@ -212,6 +212,44 @@ func TestFollower(t *testing.T) {
 	}
 }
 
+// A process that was looked at as one of a family before it ran what it runs now
+// is looked at again as soon as it holds a socket itself, but once.
+func TestLookedAtTooEarly(t *testing.T) {
+	c := exec.Command("sh", "-c", "read x; exec openssl enc -base64")
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close(); c.Process.Kill(); c.Wait() })
+	pid := c.Process.Pid
+	until(t, func() bool { _, why, _ := libraries(proc, pid); return strings.Contains(why, "no TLS library") })
+	p := new(prober)
+	f := &Follower{prober: p, told: Told{Followed: func(uint32) {}}, state: make(map[int]*process)}
+	f.try(pid, time.Now())
+	if why := f.Why(uint32(pid)); !strings.Contains(why, "no TLS library") {
+		t.Fatalf("as a shell: %q", why)
+	}
+	if _, err := in.Write([]byte("\n")); err != nil {
+		t.Fatal(err)
+	}
+	until(t, func() bool { files, _, _ := libraries(proc, pid); return len(files) >= 2 })
+	p.err = errors.New("not this time")
+	for range 3 {
+		f.want(pid)
+	}
+	if f.Followed(uint32(pid)) || len(p.done) != 1 {
+		t.Errorf("within a second: %q", p.done)
+	}
+	p.err = nil
+	f.state[pid].tried = time.Now().Add(-retryAfter)
+	if f.want(pid); !f.Followed(uint32(pid)) {
+		t.Errorf("after a second: %q", f.Why(uint32(pid)))
+	}
+}
+
 func TestNoPrivilege(t *testing.T) {
 	f := New(&prober{err: fmt.Errorf("attach: %w", unix.EPERM)}, Told{Followed: func(uint32) { t.Error("followed") }})
 	pid := client(t)
