@@ -23,6 +23,7 @@ enum plain_function {
 	PLAIN_QUIET = 8,  /* it moves what other calls have told of */
 	PLAIN_HIDES = 16, /* what it moves is not at its second argument */
 	PLAIN_CLOSES = 32, /* what it writes is the closure alert */
+	PLAIN_FLAGS = 64, /* with PLAIN_TELLS: the fourth are flags, the fifth tells */
 };
 
 static __always_inline struct plain_call *call_of(bool create)
@@ -52,6 +53,19 @@ static __always_inline bool is_work_of(struct plain_call *call, struct pt_regs *
 	return false;
 }
 
+/* Where the call will put the number of bytes; 0: it returns it. */
+static __always_inline __u64 told_at(struct pt_regs *regs, __u64 function)
+{
+	__u64 fourth = ARGUMENT_4(regs), fifth = ARGUMENT_5(regs);
+
+	/* Not one load from a place that is chosen: "dereference of modified ctx ptr" (6.18). */
+	barrier_var(fourth);
+	barrier_var(fifth);
+	if (!(function & PLAIN_TELLS))
+		return 0;
+	return function & PLAIN_FLAGS ? fifth : fourth;
+}
+
 static __always_inline void on_call(struct pt_regs *regs, __u64 function)
 {
 	struct plain_call *call = call_of(true);
@@ -60,7 +74,7 @@ static __always_inline void on_call(struct pt_regs *regs, __u64 function)
 		return;
 	call->session = ARGUMENT_1(regs);
 	call->buffer = function & PLAIN_HIDES ? 0 : ARGUMENT_2(regs);
-	call->moved = function & PLAIN_TELLS ? ARGUMENT_4(regs) : 0;
+	call->moved = told_at(regs, function);
 	call->encrypted = 0;
 	call->stack = STACK(regs);
 	call->direction = function & PLAIN_WRITES ? DIRECTION_OUT : DIRECTION_IN;

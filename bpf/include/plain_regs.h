@@ -19,6 +19,7 @@ struct pt_regs {
 #define ARGUMENT_2(regs) ((regs)->rsi)
 #define ARGUMENT_3(regs) ((regs)->rdx)
 #define ARGUMENT_4(regs) ((regs)->rcx)
+#define ARGUMENT_5(regs) ((regs)->r8)
 #define RESULT(regs) ((regs)->rax)
 #define STACK(regs) ((regs)->rsp)
 
@@ -41,6 +42,7 @@ struct pt_regs {
 #define ARGUMENT_2(r) ((r)->regs[1])
 #define ARGUMENT_3(r) ((r)->regs[2])
 #define ARGUMENT_4(r) ((r)->regs[3])
+#define ARGUMENT_5(r) ((r)->regs[4])
 #define RESULT(r) ((r)->regs[0])
 #define STACK(r) ((r)->sp)
 

@@ -11,6 +11,7 @@ type function struct {
 	cookie  programsPlainFunction
 	returns bool   // probed at its return
 	with    string // probed in processes that have this one, too; "": in all
+	by      string // not probed in a library that has this one, by which it does its work
 }
 
 func entry(o *programsObjects) *ebpf.Program    { return o.PlainCallEntry }
@@ -30,9 +31,10 @@ const (
 	quiet   = programsPlainFunctionPLAIN_QUIET
 	hides   = programsPlainFunctionPLAIN_HIDES
 	closes  = programsPlainFunctionPLAIN_CLOSES
+	flags   = programsPlainFunctionPLAIN_FLAGS
 )
 
-// functions of OpenSSL 1.1 and 3, in libssl and libcrypto, whose forks have them
+// functions of OpenSSL 1.1 to 4, in libssl and libcrypto, whose forks have them
 // too; of Mbed TLS; and of GnuTLS, which moves encrypted bytes by libc. A library
 // with other names and the same shapes (session, buffer, length, and encrypted
 // bytes through a function of its own; or a record that one function encrypts in
@@ -48,8 +50,10 @@ var functions = []function{
 	{name: "SSL_peek_ex", program: result, returns: true},
 	{name: "SSL_write", program: entry, cookie: writing},
 	{name: "SSL_write", program: result, returns: true},
-	{name: "SSL_write_ex", program: entry, cookie: writing | tells},
-	{name: "SSL_write_ex", program: result, returns: true},
+	{name: "SSL_write_ex", program: entry, cookie: writing | tells, by: "SSL_write_ex2"},
+	{name: "SSL_write_ex", program: result, returns: true, by: "SSL_write_ex2"},
+	{name: "SSL_write_ex2", program: entry, cookie: writing | tells | flags},
+	{name: "SSL_write_ex2", program: result, returns: true},
 	{name: "SSL_shutdown", program: entry, cookie: writing | closes},
 	{name: "SSL_shutdown", program: result, returns: true},
 	{name: "SSL_free", program: gone},

@@ -34,19 +34,19 @@ func present(all []offsets, function int) bool {
 }
 
 // without returns at but for the functions that are only of use with others,
-// which are in none of the libraries.
+// which are in none of the libraries, or do their work by one that it has, too.
 func without(at offsets, all []offsets) offsets {
 	at = slices.Clone(at)
 	for i, f := range functions {
-		if f.with == "" {
-			continue
-		}
-		with := slices.IndexFunc(functions, func(other function) bool { return other.name == f.with })
-		if !present(all, with) {
+		if f.with != "" && !have(all, f.with) || f.by != "" && have([]offsets{at}, f.by) {
 			at[i] = 0
 		}
 	}
 	return at
+}
+
+func have(all []offsets, name string) bool {
+	return present(all, slices.IndexFunc(functions, func(f function) bool { return f.name == name }))
 }
 
 // maxFiles bounds how many files are remembered: hosts have few, upgraded ones

@@ -76,6 +76,7 @@ const (
 	programsPlainFunctionPLAIN_QUIET  programsPlainFunction = 8
 	programsPlainFunctionPLAIN_HIDES  programsPlainFunction = 16
 	programsPlainFunctionPLAIN_CLOSES programsPlainFunction = 32
+	programsPlainFunctionPLAIN_FLAGS  programsPlainFunction = 64
 )
 
 type programsPlainKind uint32

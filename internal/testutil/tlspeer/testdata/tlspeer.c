@@ -34,7 +34,7 @@ static struct {
 	int trickle;  /* encrypted bytes go out and come in by the handful */
 	int sip_read; /* bytes asked for at a time */
 	int partial;  /* the library may write a part */
-	int ex;       /* SSL_read_ex and SSL_write_ex */
+	int ex;       /* SSL_read_ex and SSL_write_ex; 2: SSL_write_ex2, where there is one */
 	int ahead;    /* the library reads ahead */
 	int rekey;    /* a key update or renegotiation every so many messages */
 	int resume;   /* the session of the first connection is used for the others */
@@ -138,6 +138,16 @@ static int again(struct peer *p, int result)
 	return -1;
 }
 
+/* SSL_write_ex or, from 3.3 on, the function that it is now made of. */
+static int write_ex(struct peer *p, const char *bytes, int length, size_t *moved)
+{
+#if OPENSSL_VERSION_NUMBER >= 0x30300000L
+	if (opt.ex == 2)
+		return SSL_write_ex2(p->ssl, bytes, length, 0, moved);
+#endif
+	return SSL_write_ex(p->ssl, bytes, length, moved);
+}
+
 static void put(struct peer *p, const char *bytes, int length)
 {
 	if (opt.plain) {
@@ -149,7 +159,7 @@ static void put(struct peer *p, const char *bytes, int length)
 		int n;
 
 		if (opt.ex) {
-			n = SSL_write_ex(p->ssl, bytes, length, &moved);
+			n = write_ex(p, bytes, length, &moved);
 		} else {
 			n = SSL_write(p->ssl, bytes, length);
 			moved = n > 0 ? n : 0;
