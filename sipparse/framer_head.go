@@ -26,7 +26,7 @@ func (f *Framer) line(item *Item) bool {
 	unit := f.unit()
 	text := cutLineEnd(unit)
 	var sl StartLine
-	if !f.skipping && parseStart(text, 0, len(text), &sl) && !glued(&sl) {
+	if !f.skipping && parseStart(text, 0, len(text), &sl) && !glued(&sl) && !(f.soft && doubtful(&sl)) {
 		f.state, f.lineLen, f.headDone = inHead, int32(len(unit)), end == lineEmpty
 		return false
 	}
@@ -46,6 +46,12 @@ func (f *Framer) line(item *Item) bool {
 		f.owed |= oweSkipped
 	}
 	return f.owed != 0 && f.owe(item)
+}
+
+// doubtful reports whether a start line where nothing says that a message
+// begins may be the rest of one.
+func doubtful(sl *StartLine) bool {
+	return sl.Defects.Any() || sl.Request && cutMethod(sl.MethodName)
 }
 
 // skip begins to skip at f.start.

@@ -119,6 +119,8 @@ func TestFramer(t *testing.T) {
 		{"head above the limit", &FramerOptions{MaxMessage: 100}, []any{"SIP/2.0 200 OK\r\nX: " + strings.Repeat("x", 100) + "\r\nl: 0\r\n\r\n" + okay}, fmt.Sprintf("defect/head-too-large@0+0 skipped@0+129 message/recovered@129+%d", n)},
 
 		{"joined between messages", &FramerOptions{Resync: true}, []any{ping + okay}, fmt.Sprintf("ping@0+4 message@4+%d", n)},
+		{"joined in a method", &FramerOptions{Resync: true}, []any{"VITE sip:bob@example.com SIP/2.0\r\nContent-Length: 0\r\n\r\n" + okay}, fmt.Sprintf("skipped@0+55 message/recovered@55+%d", n)},
+		{"joined in a request line", &FramerOptions{Resync: true}, []any{"sip:bob@example.com SIP/2.0\r\nContent-Length: 0\r\n\r\n" + okay}, fmt.Sprintf("skipped@0+50 message/recovered@50+%d", n)},
 		{"joined in a head", &FramerOptions{Resync: true}, []any{okay[21:] + okay}, fmt.Sprintf("skipped@0+%d message/recovered@%d+%d", n-21, n-21, n)},
 		{"joined in a body", &FramerOptions{Resync: true}, []any{"a=x\r\n\r\nb=y", flush{}, ping + body}, fmt.Sprintf("skipped@0+10 ping@10+4 message@14+%d(hello)", m)},
 

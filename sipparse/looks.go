@@ -125,7 +125,24 @@ func findStart(line []byte) int {
 	if m == u-1 {
 		return -1
 	}
+	if cutMethod(line[m : u-1]) {
+		return -1
+	}
 	return m + knownSuffix(line[m:u-1])
+}
+
+// cutMethod reports whether token is what remains of a known method whose
+// first bytes were not seen.
+func cutMethod(token []byte) bool {
+	if LookupMethod(token) != MethodUnknown {
+		return false
+	}
+	for _, name := range methodNames[MethodInvite:] {
+		if len(token) < len(name) && string(token) == name[len(name)-len(token):] {
+			return true
+		}
+	}
+	return false
 }
 
 // glued reports whether the method of a request is a known one behind the rest
