@@ -18,17 +18,26 @@ const linger = 5 * time.Second
 func (c *Core) connect(e *event.Event) (conn *connection, fresh bool) {
 	if conn := c.tcp[e.Socket]; conn != nil {
 		if conn.ClosedAt == 0 || e.Time.Sub(conn.ClosedAt) < linger {
+			c.carries(conn, e)
 			return conn, false
 		}
 		c.retire(conn)
 	}
 	conn = c.newConnection(e)
-	if e.Transport == event.TLS {
-		conn.Transport = event.TLS
-	}
 	c.tcp[e.Socket] = conn
 	conn.age.Join(&c.open, conn)
 	return conn, true
+}
+
+// carries takes e's word for what conn carries: until a byte was seen that was
+// a guess by its port. A record of TLS is the last word.
+func (c *Core) carries(conn *connection, e *event.Event) {
+	if e.Transport == conn.Transport || e.Transport == event.TCP && (e.Kind != event.Data || conn.wire != nil) {
+		return
+	}
+	conn.Transport = e.Transport
+	c.place(conn)
+	c.stale(conn)
 }
 
 func (c *Core) newConnection(e *event.Event) *connection {
