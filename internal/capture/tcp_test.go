@@ -231,7 +231,37 @@ func TestTCP(t *testing.T) {
 		}, []string{"1 opened by 2 in 1ms tls", "1 data in 1001 39/39", "1 figures by 0 how 0 sent 0 received 39 resent 0"}},
 		{"TLS in mid-record", "192.0.2.1:5061", false, func(c *tcp) {
 			c.fromA(ack, 1001, 5001, "\x80\x81\x82\x83\x84")
-		}, []string{"1 opened by 0 in 0s midlife tls", "1 record in 1001 5/5 tls", "1 figures by 0 how 0 sent 0 received 5 resent 0 tls"}},
+			c.fromA(ack, 1006, 5001, tlsRecord(23, 100))
+		}, []string{"1 opened by 0 in 0s midlife tls", "1 opened by 0 in 0s midlife tls", "1 record in 1006 21/105 tls", "1 figures by 0 how 0 sent 0 received 110 resent 0 tls"}},
+		{"TLS in mid-record on the other port", "", false, func(c *tcp) {
+			c.fromA(ack, 1001, 5001, "\x80\x81\x82\x83\x84")
+			c.fromB(ack, 5001, 1006, tlsRecord(23, 100))
+			c.fromA(ack, 1006, 5106, "\x80\x81\x82\x83\x84")
+		}, []string{"1 opened by 0 in 0s midlife", "1 opened by 0 in 0s midlife tls", "1 record out 5001 21/105 tls", "1 record in 1006 5/5 tls", "1 figures by 0 how 0 sent 105 received 10 resent 0 tls"}},
+		{"in the middle of a binary body on the TLS port", "192.0.2.1:5061", false, func(c *tcp) {
+			c.fromA(ack, 1001, 5001, "\x80\x81\x82\x83\x84")
+			c.fromA(ack, 1006, 5001, "\x80\x81"+options)
+			c.fromB(ack, 5001, 1047, "\x80")
+		}, []string{"1 opened by 0 in 0s midlife tls", "1 data in 1006 41/41", "1 data out 5001 1/1", "1 figures by 0 how 0 sent 1 received 46 resent 0"}},
+		{"in the middle of a message on the TLS port", "192.0.2.1:5061", false, func(c *tcp) {
+			c.fromA(ack, 1001, 5001, "max-forwards: 70\r\n")
+		}, []string{"1 opened by 0 in 0s midlife tls", "1 data in 1001 18/18", "1 figures by 0 how 0 sent 0 received 18 resent 0"}},
+		{"at a keep-alive", "192.0.2.1:5061", false, func(c *tcp) {
+			c.fromB(ack, 5001, 1001, "\r\n\r\n")
+			c.fromA(ack, 1001, 5005, "\r\n")
+		}, []string{"1 opened by 0 in 0s midlife tls", "1 data out 5001 4/4", "1 data in 1001 2/2", "1 figures by 0 how 0 sent 4 received 2 resent 0"}},
+		{"at a keep-alive of TCP", "192.0.2.1:5061", false, func(c *tcp) {
+			c.fromB(ack, 5000, 1001, "\x00")
+			c.fromA(ack, 1001, 5001, tlsRecord(21, 26))
+		}, []string{"1 opened by 0 in 0s midlife tls", "1 opened by 0 in 0s midlife tls", "1 record in 1001 31/31 tls", "1 figures by 0 how 0 sent 1 received 31 resent 0 tls"}},
+		{"half a record's header", "", false, func(c *tcp) {
+			c.fromA(ack, 1001, 5001, "\x17\x03\x03")
+			c.fromA(ack, 1004, 5001, tlsRecord(23, 40)[3:])
+		}, []string{"1 opened by 0 in 0s midlife", "1 opened by 0 in 0s midlife tls", "1 record in 1001 3/3 tls", "1 record in 1004 42/42 tls", "1 figures by 0 how 0 sent 0 received 45 resent 0 tls"}},
+		{"what looks like the beginning of a header", "", false, func(c *tcp) {
+			c.fromA(ack, 1001, 5001, "\x17\x03\x03\xff\xff")
+			c.fromA(ack, 1006, 5001, options)
+		}, []string{"1 opened by 0 in 0s midlife", "1 data in 1006 39/39", "1 figures by 0 how 0 sent 0 received 44 resent 0"}},
 		{"TLS records", "192.0.2.1:5061", false, func(c *tcp) {
 			c.open()
 			long, ping := tlsRecord(23, 3000), tlsRecord(23, 21)

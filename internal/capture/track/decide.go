@@ -34,21 +34,6 @@ type segment struct {
 	data   []byte
 }
 
-// detectTLS looks at the first payload of a connection on a port for SIP: it may
-// be any record, as a server answers with an alert to whoever says nothing; of
-// a connection in mid-life on a TLS port, a record's middle.
-func (t *Tracker) detectTLS(c *conn, p *packet.Packet) {
-	b := p.Payload
-	record := len(b) >= 3 && b[1] == 3 && b[0] >= tlsFirst && b[0] <= tlsApplication
-	if !record && c.midLife && (t.tls[c.pair.a.Port()] || t.tls[c.pair.b.Port()]) {
-		record = sniff(b) != isSIP
-	}
-	if record {
-		c.verdict = isTLS
-		t.tellAll(c, p.Time) // again, now as TLS
-	}
-}
-
 // decide looks whether this is SIP on a port that nobody named.
 func (t *Tracker) decide(c *conn, from int, p *packet.Packet) {
 	e := &c.ends[from]

@@ -117,17 +117,17 @@ func (t *Tracker) payload(c *conn, from int, p *packet.Packet) {
 	if c.gone && (c.reset || p.Time.Sub(c.due.Add(-remembered)) > lateWait) {
 		return
 	}
-	if c.verdict == isSIP && !c.spoke {
-		t.detectTLS(c, p)
+	if c.verdict == isSIP && !c.spoke && !t.settle(c, p) {
+		if len(p.Payload) == 0 && t.transport(c) == event.TCP {
+			t.data(c, from, p.Time, p.Seq, p.Length, nil) // the capture cut all of it, and it counts as lost
+		}
+		return
 	}
 	c.spoke = true
 	switch c.verdict {
 	case undecided:
 		t.decide(c, from, p)
 	case isSIP:
-		if c.midLife && !c.views[0].told {
-			t.tellAll(c, p.Time)
-		}
 		t.data(c, from, p.Time, p.Seq, p.Length, p.Payload)
 	case isTLS:
 		t.records(c, from, p)

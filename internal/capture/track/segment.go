@@ -155,9 +155,7 @@ func (t *Tracker) middle(k pair, from int, p *packet.Packet) *conn {
 	c.midLife = true
 	if sip {
 		c.verdict = isSIP
-		if p.Length == 0 || !t.tls[k.a.Port()] && !t.tls[k.b.Port()] {
-			t.tellAll(c, p.Time)
-		}
+		t.tellAll(c, p.Time)
 	}
 	return c
 }
