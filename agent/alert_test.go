@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/viaduct-project/viaduct/agent/internal/script"
 	"github.com/viaduct-project/viaduct/agent/report"
@@ -83,4 +84,36 @@ func rulesOf(r *report.Report) string {
 		all = append(all, f.Rule+" "+f.Evidence)
 	}
 	return strings.Join(all, "; ")
+}
+
+// A closure alert comes with the end, and is no use of the connection: a server
+// that closes what was idle for long says so in TLS, too.
+func TestIdleBeforeAlert(t *testing.T) {
+	old := &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}}
+	for _, tt := range []struct {
+		name   string
+		server *tls.Config
+		later  time.Duration // from the last record, which may be an alert, to the FIN
+		want   float64
+	}{
+		{"1.3", &tls.Config{}, 0, 1},
+		{"1.2", old, 0, 1},
+		{"1.3, the FIN a little later", &tls.Config{}, time.Second, 2},
+		{"1.3, so much later that it was a pong", &tls.Config{}, 5 * time.Second, 5},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			client := trusting()
+			client.CipherSuites = tt.server.CipherSuites
+			s, c := secured(t, client, serverWith(t, tt.server), fromClient("OPTIONS"), fromServer("200"))
+			at := slices.IndexFunc(s.Events, func(e event.Event) bool { return e.Kind == event.HalfClosed })
+			s.Events = s.Events[:at+1]
+			s.Events[at].Time = s.Events[at].Time.Add(tt.later)
+			s.Now = s.Events[at].Time
+			c.Close(event.Local, event.FIN)
+			_, r := play(t, s)
+			if got := *r.Connections[0].Close.IdleSeconds; got != tt.want {
+				t.Errorf("idle for %v s, want %v", got, tt.want)
+			}
+		})
+	}
 }

@@ -141,7 +141,7 @@ func (c *Core) halfClosed(e *event.Event) {
 // ended notes what the connection was like at its first FIN or RST.
 func (c *Core) ended(conn *connection, e *event.Event, by event.Side, how event.How) {
 	t := e.Time
-	conn.lastWord(by)
+	conn.lastWord(by, t)
 	conn.EndedAt, conn.By, conn.How = t, by, how
 	conn.ByAgent = e.ByAgent
 	conn.Exiting = by == event.Local && (e.Exiting || c.listeners.Stopping(&conn.Conn, t))

@@ -96,6 +96,7 @@ func (c *Core) pullWire(conn *connection, d event.Direction, t event.Time, curso
 			case item.Begins && item.Type == tlswire.ApplicationData:
 				c.sealed(conn, d, t, item.Length)
 			case item.Begins && item.Type == tlswire.Alert:
+				conn.mayAlert(d, t, true)
 				w.Alert(index(d))
 			case len(item.Content) > 0:
 				w.Content(index(d), item.Type, item.Content)

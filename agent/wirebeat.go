@@ -23,11 +23,16 @@ const (
 	// alertWait is how long after a record of a pong's length a FIN may follow
 	// that makes it a closure alert: in TLS 1.3 both have two bytes.
 	alertWait = 2 * time.Second
+	// unseenAlert is a record with an alert in TLS 1.3, but for its header, where
+	// the handshake was not seen: nearly all its cipher suites add as much.
+	unseenAlert = alertBytes + 1 + 16
 )
 
 // lengths is what is remembered of one direction.
 type lengths struct {
 	held   event.Time // a pong, unless a FIN follows; 0 if there is none
+	alert  event.Time // the newest record, if it may be an alert; else 0
+	before event.Time // when bytes came before that
 	full   bool       // the newest record was as long as can be: the next one is the rest of it
 	opened bool       // TLS 1.3: the client has finished its handshake
 }
@@ -41,6 +46,7 @@ func (c *Core) sealed(conn *connection, d event.Direction, t event.Time, length 
 		c.settlePong(conn, d) // something followed, so it was no last word
 	}
 	overhead, known := tlswire.Overhead(w.Version, w.Suite)
+	conn.mayAlert(d, t, w.Version == tlswire.TLS13 && known && length-overhead == alertBytes || w.Version == 0 && length == unseenAlert)
 	w.MayAlert[index(d)] = !known || length-overhead == alertBytes
 	if !known || conn.read || conn.EndedAt != 0 {
 		return
@@ -89,15 +95,36 @@ func (c *Core) settlePong(conn *connection, d event.Direction) {
 	}
 }
 
-// lastWord drops what was held of the side that ends the connection: it was
-// its closure alert.
-func (conn *connection) lastWord(by event.Side) {
+// mayAlert notes a record that is an alert, or may be one.
+func (conn *connection) mayAlert(d event.Direction, t event.Time, may bool) {
+	h := &conn.wire.dirs[index(d)]
+	h.alert, h.before = 0, conn.LastIn
+	if d == event.Out {
+		h.before = conn.LastOut
+	}
+	if may {
+		h.alert = t
+	}
+}
+
+// lastWord drops what was held of the side that ends the connection at t: it was
+// its closure alert, which belongs to the end and is no sign of use.
+func (conn *connection) lastWord(by event.Side, t event.Time) {
 	if conn.wire == nil {
 		return
 	}
 	for i := range conn.wire.dirs {
-		if by == event.Unknown || by == side(event.In+event.Direction(i)) {
-			conn.wire.dirs[i].held = 0
+		h, d := &conn.wire.dirs[i], event.In+event.Direction(i)
+		if by != event.Unknown && by != side(d) {
+			continue
+		}
+		h.held = 0
+		switch {
+		case h.alert == 0 || t.Sub(h.alert) > alertWait:
+		case d == event.In:
+			conn.LastIn = h.before
+		default:
+			conn.LastOut = h.before
 		}
 	}
 }
