@@ -47,6 +47,12 @@ func (c *Core) keepAsked(conn *connection, d event.Direction, t event.Time, m *m
 			c.agreements.End(key, t)
 		}
 	}
+	if key := turned(&conn.Conn, d, m); c.agreements.Has(key) {
+		c.agreements.Follow(key, opposite(d), nil, negotiate.Neighbour{}, t)
+		if m.Method == sipparse.MethodBye {
+			c.agreements.End(key, t)
+		}
+	}
 }
 
 // keepAnswered shows a response to the agreements. d is the direction of its
@@ -66,6 +72,12 @@ func (c *Core) keepAnswered(d event.Direction, t event.Time, tx *transaction.Tra
 		}
 		c.agreements.Answered(&r)
 	}
+	c.keepOver(key, t, o, m)
+	c.keepOver(turned(tx.Conn, d, m), t, o, m)
+}
+
+// keepOver ends what was agreed for a dialog that the response ends, or will.
+func (c *Core) keepOver(key uint64, t event.Time, o *negotiate.Offer, m *message.Message) {
 	switch {
 	case !c.agreements.Has(key):
 	case o.InDialog && (m.Status == 481 || m.Status == 408): // RFC 3261 section 12.2.1.2
@@ -82,6 +94,16 @@ func agreedIn(d event.Direction, m *message.Message) uint64 {
 		return dialog.Lasting(m.CallID, m.FromTag, m.ToTag)
 	}
 	return dialog.Lasting(m.CallID, m.ToTag, m.FromTag)
+}
+
+// turned is agreedIn where the other end has the local place on this
+// connection than on the one where the dialog began: so it is where sides are
+// not known, and each has opened a connection. It is 0 where that cannot be.
+func turned(conn *fact.Conn, d event.Direction, m *message.Message) uint64 {
+	if !conn.Sideless {
+		return 0
+	}
+	return agreedIn(opposite(d), m)
 }
 
 // registrationKey says which registration a REGISTER refreshes, wherever it

@@ -236,10 +236,16 @@ func (c *Core) dialogEnded(conn *connection, d event.Direction, t event.Time, m 
 	}
 	if c.agreements.Len() > 0 {
 		c.agreements.End(agreedIn(d, m), t)
+		c.agreements.End(turned(&conn.Conn, d, m), t)
 	}
-	ended := c.dialogs.End(id, t)
-	if ended == nil {
+	if ended := c.dialogs.End(id, t); ended != nil {
+		c.judgeDialog(rule.DialogOff, conn, d, t, ended)
+	}
+	if !conn.Sideless {
 		return
 	}
-	c.judgeDialog(rule.DialogOff, conn, d, t, ended)
+	id, _ = dialogOf(opposite(d), m) // as in turned
+	if ended := c.dialogs.End(id, t); ended != nil {
+		c.judgeDialog(rule.DialogOff, conn, opposite(d), t, ended)
+	}
 }

@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/viaduct-project/viaduct/agent/internal/model"
 	"github.com/viaduct-project/viaduct/agent/internal/script"
+	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
 
@@ -43,6 +45,46 @@ func TestSideless(t *testing.T) {
 		}
 		if strings.Contains(unknown, tt.known) || !strings.Contains(unknown, tt.unknown) {
 			t.Errorf("without sides %s is not %s in\n%s", tt.known, tt.unknown, unknown)
+		}
+	}
+}
+
+// turn gives the local place to the end that opened the connection, as a
+// capture has it whose sides are not known.
+func turn(e event.Event, opened map[uint64]bool) *event.Event {
+	e.Sideless, e.Owner = true, event.Process{}
+	if e.Kind == event.Opened && e.Initiator == event.Remote {
+		opened[e.Socket] = true
+	}
+	if !opened[e.Socket] {
+		return &e
+	}
+	other := func(s event.Side) event.Side { return [...]event.Side{event.Unknown, event.Remote, event.Local}[s] }
+	e.Local, e.Remote, e.NextIn, e.NextOut = e.Remote, e.Local, e.NextOut, e.NextIn
+	e.Initiator, e.By = other(e.Initiator), other(e.By)
+	if e.Direction != 0 {
+		e.Direction = opposite(e.Direction)
+	}
+	return &e
+}
+
+// TestConformingWithoutSides: where each of the two opens connections, and each
+// is local on its own, a dialog goes on and ends on the other's all the same.
+func TestConformingWithoutSides(t *testing.T) {
+	for name, transport := range modelTransports {
+		turned := 0
+		for seed := range uint64(20) {
+			core := New(Config{Started: script.Start, Profile: rule.Profile{NAT: transport != event.UDP}})
+			opened := make(map[uint64]bool)
+			w := model.New(model.Config{Seed: seed, Transport: transport}, func(e *event.Event) { core.Handle(turn(*e, opened)) })
+			r := core.Report(w.Run(3000))
+			if n := r.Summary.Findings; n.Violation+n.Advice > 0 {
+				t.Errorf("%s, seed %d: findings about entities that keep the rules:%s", name, seed, findings(r))
+			}
+			turned += len(opened)
+		}
+		if transport != event.UDP && turned == 0 {
+			t.Errorf("%s: the peer has opened no connection", name)
 		}
 	}
 }

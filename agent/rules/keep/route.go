@@ -73,7 +73,7 @@ func acceptsOffRoute(x *rule.Scene) {
 		return
 	}
 	contact, ok := contactOf(x.Msg)
-	responder := x.Conn.Remote.Addr()
+	responder := x.Conn.Address(x.Writer()).Addr()
 	if len(routes) > 0 || !ok || !contact.addr.IsValid() || contact.addr == responder ||
 		contact.addr.IsPrivate() && !responder.IsPrivate() || contact.addr.IsLoopback() || contact.addr.IsUnspecified() {
 		return
