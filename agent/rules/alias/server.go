@@ -63,10 +63,11 @@ func toServer(x *rule.Scene) bool {
 }
 
 // wanted is the domain that the client named in the handshake, "" if it named
-// none that can be relied on. Some name an address, against RFC 6066 section 3:
-// that is no domain, and a certificate names addresses in another way.
+// none that can be relied on. Some name an address, or add a port as jami does,
+// against RFC 6066 section 3: that is no domain, and a certificate names addresses
+// in another way.
 func wanted(s *tlswire.Session) string {
-	if _, err := netip.ParseAddr(s.SNI); s.ECH || err == nil {
+	if _, err := netip.ParseAddr(s.SNI); s.ECH || err == nil || strings.Contains(s.SNI, ":") {
 		return ""
 	}
 	return s.SNI
