@@ -145,14 +145,19 @@ static __always_inline void note_record(struct plain_call *call, __u64 from, __u
 						  (void *)(from + RECORD_HEADER_BYTES));
 }
 
+/* Whether a record that goes that way would tell something of the call. */
+static __always_inline bool wants_record(const struct plain_call *call, __u8 direction)
+{
+	return call->session && call->direction == direction && !call->has_fragment;
+}
+
 /* BIO_write(bio, bytes, length) */
 static __always_inline void on_encrypted_write(struct pt_regs *regs)
 {
 	struct plain_call *call = call_of(false);
 
-	if (!call || !call->session || call->direction != DIRECTION_OUT || call->has_fragment)
-		return;
-	note_record(call, ARGUMENT_2(regs), (__u32)ARGUMENT_3(regs));
+	if (call && wants_record(call, DIRECTION_OUT))
+		note_record(call, ARGUMENT_2(regs), (__u32)ARGUMENT_3(regs));
 }
 
 /* BIO_read(bio, bytes, length): the bytes are there when it returns. */

@@ -192,6 +192,19 @@ static __always_inline void emit_gone(__u64 session)
 	bpf_ringbuf_submit(record, plain_wake_flags());
 }
 
+static __always_inline void emit_mover(__u64 function, __u8 mover)
+{
+	struct plain_record *record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
+
+	if (!record) {
+		plain_count(PLAIN_RING_FULL, 1);
+		return;
+	}
+	fill_plain(record, PLAIN_MOVER, DIRECTION_NONE, function);
+	record->mover = mover;
+	bpf_ringbuf_submit(record, plain_wake_flags());
+}
+
 static __always_inline void emit_forked(__u32 child)
 {
 	struct plain_record *record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);

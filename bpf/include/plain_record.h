@@ -14,6 +14,14 @@ enum plain_kind {
 	PLAIN_DATA = 32, /* what one call moved; with no bytes, only its fragment */
 	PLAIN_GONE,      /* the session was freed, or cleared for another use */
 	PLAIN_FORKED,    /* a process that is followed has a new child: pid */
+	PLAIN_MOVER,     /* pid moves encrypted bytes by a function at the address in session */
+};
+
+/* How such a function is called. */
+enum plain_mover {
+	MOVER_SENDS,       /* (pointer, bytes, length) */
+	MOVER_SENDS_PARTS, /* (pointer, struct iovec *, parts) */
+	MOVER_RECEIVES,    /* (pointer, bytes, length) */
 };
 
 /* The first bytes of an encrypted record behind its header: no two records have the same. */
@@ -29,7 +37,8 @@ struct plain_record {
 	__u32 lost_bytes;     /* of this session and direction, just before */
 	__u8 has_fragment;
 	__u8 closes; /* with has_fragment: that record is the closure alert */
-	__u8 pad[6];
+	__u8 mover;  /* of a PLAIN_MOVER: enum plain_mover */
+	__u8 pad[5];
 	__u8 fragment[FRAGMENT_BYTES]; /* of a record that the call read or wrote */
 };
 

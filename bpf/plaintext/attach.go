@@ -44,7 +44,7 @@ func goGroup(program *ebpf.Program, name string, offsets []uint64) *group {
 
 func groups(o *programsObjects, at offsets) []*group {
 	var all []*group
-	for _, pick := range []func(*programsObjects) *ebpf.Program{haveRead, recorded, result, gone, reads, message, writes, record, entry} {
+	for _, pick := range []func(*programsObjects) *ebpf.Program{haveRead, recorded, result, gone, reads, message, writes, setsMover, record, entry} {
 		g := &group{program: pick(o)}
 		for i, f := range functions {
 			if at[i] == 0 || f.program(o) != g.program {

@@ -15,6 +15,7 @@ type Handler struct {
 	Call   func(*tlsbind.Call)  // reused
 	Gone   func(session uint64) // the library's object at this address was freed
 	Forked func(child uint32)   // of a process that is followed
+	Mover  func(pid uint32, address uint64, shape Shape)
 }
 
 type decoder struct {
@@ -42,6 +43,9 @@ func (d *decoder) decode(raw []byte, h *Handler) error {
 		return nil
 	case programsPlainKindPLAIN_FORKED:
 		h.Forked(r.Pid)
+		return nil
+	case programsPlainKindPLAIN_MOVER:
+		h.Mover(r.Pid, r.Session, Shape(r.Mover))
 		return nil
 	case programsPlainKindPLAIN_DATA:
 	default:

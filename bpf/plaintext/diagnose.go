@@ -29,7 +29,7 @@ func Diagnose() []bpf.Feature {
 	case err != nil:
 		return []bpf.Feature{{Name: name, State: bpf.Missing, Why: err.Error(), Do: "what is inside TLS is not read; a later kernel may allow it"}}
 	case !l.multi:
-		return []bpf.Feature{{Name: name, State: bpf.There, Why: "plaintext of OpenSSL, Mbed TLS and Go's crypto/tls by uprobes, which need CAP_SYS_ADMIN here: the kernel has no uprobe_multi"}}
+		return []bpf.Feature{{Name: name, State: bpf.There, Why: "plaintext of OpenSSL, GnuTLS, Mbed TLS and Go's crypto/tls by uprobes, which need CAP_SYS_ADMIN here: the kernel has no uprobe_multi"}}
 	}
 	return []bpf.Feature{{Name: name, State: bpf.There, Why: "plaintext of OpenSSL, Mbed TLS and Go's crypto/tls by uprobes (uprobe_multi)"}}
 }

@@ -8,10 +8,10 @@ import "github.com/cilium/ebpf"
 type function struct {
 	name    string
 	program func(*programsObjects) *ebpf.Program
-	cookie  programsPlainFunction
-	returns bool   // probed at its return
-	with    string // probed in processes that have this one, too; "": in all
-	by      string // not probed in a library that has this one, by which it does its work
+	cookie  programsPlainFunction // to setsMover: a programsPlainMover
+	returns bool                  // probed at its return
+	with    string                // probed in processes that have this one, too; "": in all
+	by      string                // not probed in a library that has this one, by which it does its work
 }
 
 func entry(o *programsObjects) *ebpf.Program    { return o.PlainCallEntry }
@@ -23,6 +23,8 @@ func haveRead(o *programsObjects) *ebpf.Program { return o.PlainReadReturn }
 func message(o *programsObjects) *ebpf.Program  { return o.PlainMessageEntry }
 func record(o *programsObjects) *ebpf.Program   { return o.PlainRecordEntry }
 func recorded(o *programsObjects) *ebpf.Program { return o.PlainRecordReturn }
+
+func setsMover(o *programsObjects) *ebpf.Program { return o.PlainMoverSet }
 
 const (
 	tells   = programsPlainFunctionPLAIN_TELLS
@@ -84,6 +86,9 @@ var functions = []function{
 	{name: "gnutls_bye", program: entry, cookie: writing | closes},
 	{name: "gnutls_bye", program: result, returns: true},
 	{name: "gnutls_deinit", program: gone},
+	{name: "gnutls_transport_set_push_function", program: setsMover, cookie: programsPlainFunction(programsPlainMoverMOVER_SENDS)},
+	{name: "gnutls_transport_set_vec_push_function", program: setsMover, cookie: programsPlainFunction(programsPlainMoverMOVER_SENDS_PARTS)},
+	{name: "gnutls_transport_set_pull_function", program: setsMover, cookie: programsPlainFunction(programsPlainMoverMOVER_RECEIVES)},
 	{name: "sendmsg", program: message, with: "gnutls_record_send2"},
 	{name: "recv", program: reads, with: "gnutls_record_send2"},
 	{name: "recv", program: haveRead, returns: true, with: "gnutls_record_send2"},

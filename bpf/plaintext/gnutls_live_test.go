@@ -3,6 +3,8 @@
 package plaintext_test
 
 import (
+	"fmt"
+	"io"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -19,6 +21,44 @@ func onGnuTLS(t *testing.T, p *tap, port, connections, each, body int, priority,
 	t.Helper()
 	args := []string{address, strconv.Itoa(port), strconv.Itoa(connections), strconv.Itoa(each), strconv.Itoa(body), priority}
 	converse(t, p, exec.Command(tlspeer.BuildGnuTLS(t), append(args, strings.Fields(switches)...)...))
+}
+
+// TestGnuTLSMovers: the same, of a client that moves the records by functions of
+// its own. They are known as soon as a session was given them.
+func TestGnuTLSMovers(t *testing.T) {
+	const port, connections, each = 5061, 20, 4
+	p := startTap(t, port)
+	serve(t, p, port, 4)
+	for _, tt := range []struct {
+		name     string
+		switches []string
+		movers   int32 // that are known then
+	}{
+		{"one record", []string{"own", "bye"}, 2},
+		{"several records at once", []string{"parts", "again"}, 3},
+		{"known from others", []string{"own"}, 3},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			args := append([]string{address, strconv.Itoa(port), strconv.Itoa(connections), strconv.Itoa(each), "30000", gnutlsDefault}, tt.switches...)
+			before := p.movers.Load()
+			converse(t, p, exec.Command(tlspeer.BuildGnuTLS(t), args...), func(in io.Writer) {
+				fmt.Fprintln(in) // another connection, which is given them
+				until(t, func() string {
+					if n := p.movers.Load() - before; n != tt.movers {
+						return fmt.Sprintf("%d functions are probed, want %d", n, tt.movers)
+					}
+					return ""
+				})
+			})
+			defer p.locked(func() { clear(p.streams) })
+			until(t, func() string { return p.exact(connections, each) })
+		})
+	}
+	p.locked(func() {
+		if c := p.binder.Counters(); c.Conflicting != 0 || c.UnboundCalls != 0 || c.Late != 0 || c.LostBytes != 0 {
+			t.Errorf("%+v", c)
+		}
+	})
 }
 
 // TestGnuTLS: every message of both directions is seen exactly once and on the

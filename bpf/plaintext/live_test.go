@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,6 +58,21 @@ type tap struct {
 	streams map[flow]*stream
 	remote  map[uint64]netip.AddrPort
 	alerts  map[flow]int // closure alerts
+	movers  atomic.Int32 // functions that were probed
+}
+
+// counting counts what moves records.
+type counting struct {
+	*plaintext.Probes
+	movers *atomic.Int32
+}
+
+func (c counting) FollowMover(pid int, file string, offset uint64, shape plaintext.Shape) error {
+	err := c.Probes.FollowMover(pid, file, offset, shape)
+	if err == nil {
+		c.movers.Add(1)
+	}
+	return err
 }
 
 func startTap(t *testing.T, ports ...uint16) *tap {
@@ -71,10 +88,10 @@ func startTap(t *testing.T, ports ...uint16) *tap {
 	}
 	p := &tap{probes: probes, library: library, streams: make(map[flow]*stream), remote: make(map[uint64]netip.AddrPort), alerts: make(map[flow]int)}
 	p.binder = tlsbind.New(p.data)
-	p.follows = follow.New(library, follow.Told{
+	p.follows = follow.New(counting{library, &p.movers}, follow.Told{
 		Followed: func(pid uint32) { p.locked(func() { p.binder.Followed(pid, probes.Now()) }) }, Unfollowed: func(uint32) {},
 	})
-	handler := plaintext.Handler{Call: p.binder.Call, Gone: p.binder.Gone, Forked: p.follows.Forked}
+	handler := plaintext.Handler{Call: p.binder.Call, Gone: p.binder.Gone, Forked: p.follows.Forked, Mover: p.follows.Mover}
 	probes.Others(func(raw []byte) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -277,8 +294,9 @@ func serving(t *testing.T, p *tap, program *exec.Cmd, port, workers int) {
 }
 
 // converse has a client say what it has to say from when it is followed: it waits
-// with a first connection until its input ends.
-func converse(t *testing.T, p *tap, cmd *exec.Cmd) {
+// with a first connection until its input ends. What has to happen before that
+// may write to it.
+func converse(t *testing.T, p *tap, cmd *exec.Cmd, before ...func(in io.Writer)) {
 	t.Helper()
 	begin, err := cmd.StdinPipe()
 	if err != nil {
@@ -286,6 +304,9 @@ func converse(t *testing.T, p *tap, cmd *exec.Cmd) {
 	}
 	client := testutil.Start(t, "", cmd)
 	p.followed(t, client.Process.Pid)
+	for _, do := range before {
+		do(begin)
+	}
 	begin.Close()
 	<-client.Done
 	if client.Err != nil {

@@ -10,6 +10,7 @@
 const enum plain_counter *unused_plain_counter __attribute__((unused));
 const enum plain_kind *unused_plain_kind __attribute__((unused));
 const enum plain_function *unused_plain_function __attribute__((unused));
+const enum plain_mover *unused_plain_mover __attribute__((unused));
 const enum direction *unused_direction __attribute__((unused));
 const struct plain_record *unused_plain_record __attribute__((unused));
 
@@ -54,6 +55,20 @@ SEC("uprobe")
 int plain_message_entry(struct pt_regs *regs)
 {
 	on_encrypted_message(regs);
+	return 0;
+}
+
+SEC("uprobe")
+int plain_parts_entry(struct pt_regs *regs)
+{
+	on_encrypted_parts(regs);
+	return 0;
+}
+
+SEC("uprobe")
+int plain_mover_set(struct pt_regs *regs)
+{
+	on_mover(regs, bpf_get_attach_cookie(regs));
 	return 0;
 }
 

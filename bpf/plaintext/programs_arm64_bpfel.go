@@ -85,6 +85,15 @@ const (
 	programsPlainKindPLAIN_DATA   programsPlainKind = 32
 	programsPlainKindPLAIN_GONE   programsPlainKind = 33
 	programsPlainKindPLAIN_FORKED programsPlainKind = 34
+	programsPlainKindPLAIN_MOVER  programsPlainKind = 35
+)
+
+type programsPlainMover uint32
+
+const (
+	programsPlainMoverMOVER_SENDS       programsPlainMover = 0
+	programsPlainMoverMOVER_SENDS_PARTS programsPlainMover = 1
+	programsPlainMoverMOVER_RECEIVES    programsPlainMover = 2
 )
 
 type programsPlainRecord struct {
@@ -110,7 +119,8 @@ type programsPlainRecord struct {
 	LostBytes     uint32
 	HasFragment   uint8
 	Closes        uint8
-	Pad           [6]uint8
+	Mover         uint8
+	Pad           [5]uint8
 	Fragment      [16]uint8
 }
 
@@ -133,6 +143,8 @@ const (
 	programsProgPlainGoEncrypted   = "plain_go_encrypted"
 	programsProgPlainGone          = "plain_gone"
 	programsProgPlainMessageEntry  = "plain_message_entry"
+	programsProgPlainMoverSet      = "plain_mover_set"
+	programsProgPlainPartsEntry    = "plain_parts_entry"
 	programsProgPlainReadEntry     = "plain_read_entry"
 	programsProgPlainReadReturn    = "plain_read_return"
 	programsProgPlainRecordEntry   = "plain_record_entry"
@@ -143,6 +155,7 @@ const (
 	programsVarUnusedPlainCounter  = "unused_plain_counter"
 	programsVarUnusedPlainFunction = "unused_plain_function"
 	programsVarUnusedPlainKind     = "unused_plain_kind"
+	programsVarUnusedPlainMover    = "unused_plain_mover"
 	programsVarUnusedPlainRecord   = "unused_plain_record"
 	programsVarWakeBytes           = "wake_bytes"
 )
@@ -198,6 +211,8 @@ type programsProgramSpecs struct {
 	PlainGoEncrypted  *ebpf.ProgramSpec `ebpf:"plain_go_encrypted"`
 	PlainGone         *ebpf.ProgramSpec `ebpf:"plain_gone"`
 	PlainMessageEntry *ebpf.ProgramSpec `ebpf:"plain_message_entry"`
+	PlainMoverSet     *ebpf.ProgramSpec `ebpf:"plain_mover_set"`
+	PlainPartsEntry   *ebpf.ProgramSpec `ebpf:"plain_parts_entry"`
 	PlainReadEntry    *ebpf.ProgramSpec `ebpf:"plain_read_entry"`
 	PlainReadReturn   *ebpf.ProgramSpec `ebpf:"plain_read_return"`
 	PlainRecordEntry  *ebpf.ProgramSpec `ebpf:"plain_record_entry"`
@@ -226,6 +241,7 @@ type programsVariableSpecs struct {
 	UnusedPlainCounter  *ebpf.VariableSpec `ebpf:"unused_plain_counter"`
 	UnusedPlainFunction *ebpf.VariableSpec `ebpf:"unused_plain_function"`
 	UnusedPlainKind     *ebpf.VariableSpec `ebpf:"unused_plain_kind"`
+	UnusedPlainMover    *ebpf.VariableSpec `ebpf:"unused_plain_mover"`
 	UnusedPlainRecord   *ebpf.VariableSpec `ebpf:"unused_plain_record"`
 	WakeBytes           *ebpf.VariableSpec `ebpf:"wake_bytes"`
 }
@@ -278,6 +294,7 @@ type programsVariables struct {
 	UnusedPlainCounter  *ebpf.Variable `ebpf:"unused_plain_counter"`
 	UnusedPlainFunction *ebpf.Variable `ebpf:"unused_plain_function"`
 	UnusedPlainKind     *ebpf.Variable `ebpf:"unused_plain_kind"`
+	UnusedPlainMover    *ebpf.Variable `ebpf:"unused_plain_mover"`
 	UnusedPlainRecord   *ebpf.Variable `ebpf:"unused_plain_record"`
 	WakeBytes           *ebpf.Variable `ebpf:"wake_bytes"`
 }
@@ -295,6 +312,8 @@ type programsPrograms struct {
 	PlainGoEncrypted  *ebpf.Program `ebpf:"plain_go_encrypted"`
 	PlainGone         *ebpf.Program `ebpf:"plain_gone"`
 	PlainMessageEntry *ebpf.Program `ebpf:"plain_message_entry"`
+	PlainMoverSet     *ebpf.Program `ebpf:"plain_mover_set"`
+	PlainPartsEntry   *ebpf.Program `ebpf:"plain_parts_entry"`
 	PlainReadEntry    *ebpf.Program `ebpf:"plain_read_entry"`
 	PlainReadReturn   *ebpf.Program `ebpf:"plain_read_return"`
 	PlainRecordEntry  *ebpf.Program `ebpf:"plain_record_entry"`
@@ -313,6 +332,8 @@ func (p *programsPrograms) Close() error {
 		p.PlainGoEncrypted,
 		p.PlainGone,
 		p.PlainMessageEntry,
+		p.PlainMoverSet,
+		p.PlainPartsEntry,
 		p.PlainReadEntry,
 		p.PlainReadReturn,
 		p.PlainRecordEntry,

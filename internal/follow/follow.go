@@ -32,9 +32,12 @@ const (
 
 // Prober attaches to a process's libraries, or to Go's TLS in its program, and
 // detaches. FollowGo returns [gofunc.ErrAbsent] if the program has none.
+// FollowMover attaches to a function of the program's own that moves encrypted
+// bytes, see [Follower.Mover].
 type Prober interface {
 	Follow(pid int, libraries []string) error
 	FollowGo(pid int, program string) error
+	FollowMover(pid int, file string, offset uint64, shape uint8) error
 	Unfollow(pid int) error
 }
 
@@ -52,8 +55,10 @@ type Follower struct {
 	mu     sync.Mutex
 	wanted map[int]bool // asked for, not yet looked at
 	forked map[int]bool
+	given  map[given]bool
 	swept  bool
 	state  map[int]*process
+	movers map[program][]mover // the goroutine's own
 	wake   chan struct{}
 	closed bool
 	done   chan struct{}
@@ -73,7 +78,8 @@ type process struct {
 func New(p Prober, told Told) *Follower {
 	f := &Follower{
 		prober: p, told: told,
-		wanted: make(map[int]bool), forked: make(map[int]bool), state: make(map[int]*process),
+		wanted: make(map[int]bool), forked: make(map[int]bool), given: make(map[given]bool),
+		state: make(map[int]*process), movers: make(map[program][]mover),
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	go f.run()
@@ -92,7 +98,7 @@ func (f *Follower) Sweep() { f.ask(func() { f.swept = true }) }
 func (f *Follower) ask(note func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed || len(f.wanted)+len(f.forked) > maxProcesses {
+	if f.closed || len(f.wanted)+len(f.forked)+len(f.given) > maxProcesses {
 		return
 	}
 	note()
@@ -151,14 +157,17 @@ func (f *Follower) run() {
 	defer close(f.done)
 	for range f.wake {
 		f.mu.Lock()
-		wanted, forked, sweep := f.wanted, f.forked, f.swept
-		f.wanted, f.forked, f.swept = make(map[int]bool), make(map[int]bool), false
+		wanted, forked, learned, sweep := f.wanted, f.forked, f.given, f.swept
+		f.wanted, f.forked, f.given, f.swept = make(map[int]bool), make(map[int]bool), make(map[given]bool), false
 		f.mu.Unlock()
 		for pid := range forked {
 			f.adopt(pid)
 		}
 		for pid := range wanted {
 			f.want(pid)
+		}
+		for g := range learned {
+			f.learn(g)
 		}
 		if sweep {
 			f.sweep()
@@ -220,6 +229,11 @@ func (f *Follower) try(pid int, wanted time.Time) {
 	p.own = before != nil && before.own && before.runs == runs
 	p.why = f.attach(pid)
 	p.followed = p.why == ""
+	if p.followed {
+		for _, m := range f.movers[runs] {
+			f.probe(pid, p, m)
+		}
+	}
 	f.mu.Lock()
 	if len(f.state) < maxProcesses {
 		f.state[pid] = p

@@ -31,12 +31,22 @@ func TestMappings(t *testing.T) {
 nonsense
 `
 	want := []mapping{
-		{"55b0-55c0", 11, "/usr/sbin/server"},
-		{"7f10-7f20", 22, "/usr/lib/libssl.so.3"},
-		{"7f40-7f50", 33, "/usr/lib/libcrypto.so.1.1"},
+		{"55b0-55c0", 0x1000, 11, "/usr/sbin/server"},
+		{"7f10-7f20", 0x10000, 22, "/usr/lib/libssl.so.3"},
+		{"7f40-7f50", 0, 33, "/usr/lib/libcrypto.so.1.1"},
 	}
 	if got := mappings([]byte(maps)); !slices.Equal(got, want) {
 		t.Errorf("got\n%v\nwant\n%v", got, want)
+	}
+	for address, want := range map[uint64]code{
+		0x55b4: {11, "/usr/sbin/server", 0x1004},
+		0x7f28: {22, "/usr/lib/libssl.so.3", 0x20008}, // its second part
+		0x55a4: {},                                    // not to be executed
+		0x7ffe: {},                                    // no file
+	} {
+		if got, ok := codeAt([]byte(maps), address); got != want || ok != (want != code{}) {
+			t.Errorf("%#x: %v %v, want %v", address, got, ok, want)
+		}
 	}
 }
 
@@ -155,6 +165,13 @@ func (p *prober) FollowGo(pid int, program string) error {
 	return fmt.Errorf("look at %s: %w", program, gofunc.ErrAbsent)
 }
 
+func (p *prober) FollowMover(pid int, file string, offset uint64, shape uint8) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done = append(p.done, fmt.Sprintf("mover %d %s %d", pid, filepath.Base(file), shape))
+	return p.err
+}
+
 func (p *prober) Unfollow(pid int) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -247,6 +264,59 @@ func TestLookedAtTooEarly(t *testing.T) {
 	f.state[pid].tried = time.Now().Add(-retryAfter)
 	if f.want(pid); !f.Followed(uint32(pid)) {
 		t.Errorf("after a second: %q", f.Why(uint32(pid)))
+	}
+}
+
+// A function that moves records is probed in the process that was seen with it,
+// in others of the same program, and in those that come later, once in each.
+func TestMover(t *testing.T) {
+	p := new(prober)
+	f := New(p, Told{Followed: func(uint32) {}})
+	defer f.Close()
+	first, second, later := client(t), client(t), client(t)
+	f.Want(uint32(first))
+	f.Want(uint32(second))
+	until(t, func() bool { followed, _ := f.Count(); return followed == 2 })
+	maps, err := mapsOf(proc, first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := mappings(maps)
+	of := func(prefix string) (m mapping, address uint64) {
+		m = all[slices.IndexFunc(all, func(m mapping) bool { return strings.HasPrefix(filepath.Base(m.path), prefix) })]
+		if _, err := fmt.Sscanf(m.span, "%x-", &address); err != nil {
+			t.Fatal(err)
+		}
+		return m, address
+	}
+	library, address := of("libcrypto.so")
+	_, byItself := of("libssl.so")
+	f.Mover(uint32(first), byItself, 2) // is probed as it is
+	f.Mover(uint32(first), address, 2)
+	f.Mover(uint32(first), address, 2)
+	f.Mover(uint32(later), address, 2) // not followed: not believed
+	did := func(pid int) (n int) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, line := range p.done {
+			if line == fmt.Sprintf("mover %d %s 2", pid, filepath.Base(library.path)) {
+				n++
+			}
+		}
+		return n
+	}
+	until(t, func() bool { return did(first) == 1 && did(second) == 1 })
+	f.Want(uint32(later))
+	until(t, func() bool { return did(later) == 1 })
+	f.Mover(uint32(first), 1, 2)
+	until(t, func() bool { return strings.Contains(f.Why(uint32(first)), "no file is mapped at 0x1") })
+	p.mu.Lock()
+	if probed := strings.Join(p.done, "\n"); strings.Count(probed, "mover") != 3 {
+		t.Errorf("probed:\n%s", probed)
+	}
+	p.mu.Unlock()
+	if !f.Followed(uint32(first)) || did(first) != 1 {
+		t.Errorf("followed: %v, probed %d times", f.Followed(uint32(first)), did(first))
 	}
 }
 

@@ -3,42 +3,13 @@
 package follow
 
 import (
-	"bytes"
 	"debug/buildinfo"
 	"debug/elf"
 	"fmt"
-	"os"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
-
-// mapping is a file that a process has mapped to execute it.
-type mapping struct {
-	span  string // as the files in map_files are named
-	inode uint64
-	path  string // in the process's mount namespace, perhaps of another file by now
-}
-
-// mappings reads proc_pid_maps(5), each file once.
-func mappings(maps []byte) []mapping {
-	var all []mapping
-	for line := range bytes.Lines(maps) {
-		fields := strings.Fields(string(line))
-		if len(fields) < 6 || len(fields[1]) < 3 || fields[1][2] != 'x' || !strings.HasPrefix(fields[5], "/") {
-			continue
-		}
-		inode, err := strconv.ParseUint(fields[4], 10, 64)
-		if err != nil || slices.ContainsFunc(all, func(m mapping) bool { return m.inode == inode && m.path == fields[5] }) {
-			continue
-		}
-		all = append(all, mapping{fields[0], inode, fields[5]})
-	}
-	return all
-}
 
 // use is what a library is to the probes.
 type use uint8
@@ -76,7 +47,7 @@ var telling = []string{"SSL_read", "gnutls_record_recv", "mbedtls_ssl_decrypt_bu
 // installed over them since. If there are none it says why, but for a Go program,
 // which may have its TLS in itself.
 func libraries(proc string, pid int) (files []string, why string, err error) {
-	maps, err := os.ReadFile(fmt.Sprintf("%s/%d/maps", proc, pid))
+	maps, err := mapsOf(proc, pid)
 	if err != nil {
 		return nil, "", fmt.Errorf("look for the TLS library of process %d: %w", pid, err)
 	}
@@ -113,17 +84,6 @@ func libraries(proc string, pid int) (files []string, why string, err error) {
 }
 
 func executable(proc string, pid int) string { return fmt.Sprintf("%s/%d/exe", proc, pid) }
-
-// open returns a path by which a mapped file can be opened here. What is mapped
-// is the file itself; a path is whatever lies there now.
-func open(proc string, pid int, m mapping) string {
-	rooted := fmt.Sprintf("%s/%d/root%s", proc, pid, m.path)
-	var stat unix.Stat_t
-	if unix.Stat(rooted, &stat) == nil && stat.Ino == m.inode {
-		return rooted
-	}
-	return fmt.Sprintf("%s/%d/map_files/%s", proc, pid, m.span)
-}
 
 // defines says whether an executable has one of the symbols of its own.
 func defines(file string, names ...string) bool {

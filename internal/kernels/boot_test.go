@@ -52,9 +52,9 @@ func acts(t *testing.T, kernel, doctor string) {
 		hard = `(?m)^close-hard +there +sock_diag, in every network namespace$`
 	}
 	// Only 6.6 brought uprobe_multi.
-	tls := `(?m)^tls +there +plaintext of OpenSSL, Mbed TLS and Go's crypto/tls by uprobes \(uprobe_multi\)$`
+	tls := `(?m)^tls +there +plaintext of OpenSSL, GnuTLS, Mbed TLS and Go's crypto/tls by uprobes \(uprobe_multi\)$`
 	if strings.HasPrefix(kernel, "v6.1") && !strings.HasPrefix(kernel, "v6.12") {
-		tls = `(?m)^tls +there +plaintext of OpenSSL, Mbed TLS and Go's crypto/tls by uprobes, which need CAP_SYS_ADMIN here`
+		tls = `(?m)^tls +there +plaintext of OpenSSL, GnuTLS, Mbed TLS and Go's crypto/tls by uprobes, which need CAP_SYS_ADMIN here`
 	}
 	for _, want := range []string{
 		`(?m)^close-gently +there `, hard, `(?m)^protect +there +bpf_setsockopt; `, tls,

@@ -18,16 +18,13 @@ func (w *Watch) whyOpaque(pid uint32) string {
 	if w.plain == nil {
 		return w.noPlain
 	}
-	why := w.plain.follower.Why(pid)
-	switch {
-	case why != "":
-		return why
-	case pid == 0:
+	if pid == 0 {
 		return "the process that holds it is not known"
-	case w.plain.follower.Followed(pid):
-		return "its process is followed, but no record on the wire told which of its TLS sessions this is; it may have said all before"
 	}
-	return "its process was not followed while it spoke"
+	if why := w.plain.follower.Why(pid); why != "" {
+		return why
+	}
+	return "no record of it was seen within its process's TLS library; it may have said all before the process was followed"
 }
 
 // CaptureFeatures says what a capture file shows.

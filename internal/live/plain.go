@@ -33,7 +33,7 @@ func newPlain(w *Watch) (*plain, error) {
 		Followed:   func(pid uint32) { p.locked(func() { p.binder.Followed(pid, w.probes.Now()) }) },
 		Unfollowed: func(pid uint32) { p.locked(func() { p.binder.Unfollowed(pid) }) },
 	})
-	p.handler = plaintext.Handler{Call: p.binder.Call, Gone: p.binder.Gone, Forked: p.follower.Forked}
+	p.handler = plaintext.Handler{Call: p.binder.Call, Gone: p.binder.Gone, Forked: p.follower.Forked, Mover: p.follower.Mover}
 	w.probes.Others(func(raw []byte) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()

@@ -10,6 +10,8 @@
  *	null    the same, and repeat them without saying what was to be sent
  *	packet  take what is received as the library's packets
  *	bye     send a closure alert at the end
+ *	own     move encrypted bytes by functions of its own
+ *	parts   the same, several records at a time
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -21,11 +23,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static const char *address, *priority;
 static int port, connections, messages, body_bytes;
-static bool cork, again, null, packet, bye;
+static bool cork, again, null, packet, bye, own, parts;
 static gnutls_certificate_credentials_t credentials;
 
 static void die(const char *what)
@@ -40,6 +43,22 @@ static void must(const char *what, long result)
 		return;
 	fprintf(stderr, "gnutlspeer: %s: %s\n", what, gnutls_strerror((int)result));
 	exit(1);
+}
+
+/* What a program does that has a proxy, or a loop of its own, below TLS. */
+static ssize_t push(gnutls_transport_ptr_t socket, const void *bytes, size_t length)
+{
+	return write((int)(long)socket, bytes, length);
+}
+
+static ssize_t push_parts(gnutls_transport_ptr_t socket, const giovec_t *some, int count)
+{
+	return writev((int)(long)socket, (const struct iovec *)some, count);
+}
+
+static ssize_t pull(gnutls_transport_ptr_t socket, void *bytes, size_t room)
+{
+	return read((int)(long)socket, bytes, room);
 }
 
 struct peer {
@@ -62,7 +81,12 @@ static void dial(struct peer *p)
 	must("set the priority", gnutls_priority_set_direct(p->session, priority, NULL));
 	must("set the credentials", gnutls_credentials_set(p->session, GNUTLS_CRD_CERTIFICATE, credentials));
 	gnutls_transport_set_int(p->session, p->socket);
-	gnutls_handshake_set_timeout(p->session, GNUTLS_DEFAULT_HANDSHAKE_TIMEOUT);
+	if (own)
+		gnutls_transport_set_push_function(p->session, push);
+	if (parts)
+		gnutls_transport_set_vec_push_function(p->session, push_parts);
+	if (own || parts)
+		gnutls_transport_set_pull_function(p->session, pull);
 	do
 		result = gnutls_handshake(p->session);
 	while (result < 0 && !gnutls_error_is_fatal(result));
@@ -182,12 +206,18 @@ int main(int argc, char **argv)
 		again |= !strcmp(argv[i], "again") || !strcmp(argv[i], "null");
 		packet |= !strcmp(argv[i], "packet");
 		bye |= !strcmp(argv[i], "bye");
+		own |= !strcmp(argv[i], "own");
+		parts |= !strcmp(argv[i], "parts");
 	}
 	must("set up credentials", gnutls_certificate_allocate_credentials(&credentials));
-	/* A first connection, until whoever wants to look on has closed our input. */
+	/* A first connection, until whoever wants to look on has closed our input; and another for each line. */
 	dial(&scout);
-	while (getchar() != EOF)
-		;
+	for (int c; (c = getchar()) != EOF;) {
+		if (c != '\n')
+			continue;
+		hang_up(&scout);
+		dial(&scout);
+	}
 	hang_up(&scout);
 	for (long i = 0; i < connections; i++)
 		if (pthread_create(&threads[i], NULL, converse, (void *)i))
