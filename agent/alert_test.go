@@ -100,15 +100,23 @@ func TestIdleBeforeAlert(t *testing.T) {
 		{"1.2", old, 0, 1},
 		{"1.3, the FIN a little later", &tls.Config{}, time.Second, 2},
 		{"1.3, so much later that it was a pong", &tls.Config{}, 5 * time.Second, 5},
+		{"1.3, the FIN told of late, after the answer", &tls.Config{}, -10 * time.Millisecond, 0.99},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			client := trusting()
 			client.CipherSuites = tt.server.CipherSuites
 			s, c := secured(t, client, serverWith(t, tt.server), fromClient("OPTIONS"), fromServer("200"))
 			at := slices.IndexFunc(s.Events, func(e event.Event) bool { return e.Kind == event.HalfClosed })
-			s.Events = s.Events[:at+1]
-			s.Events[at].Time = s.Events[at].Time.Add(tt.later)
-			s.Now = s.Events[at].Time
+			end := s.Events[at]
+			behind := s.Events[at+1:]
+			s.Events = s.Events[:at]
+			s.Now = max(end.Time, end.Time.Add(tt.later))
+			if tt.later < 0 {
+				answer := slices.IndexFunc(behind, func(e event.Event) bool { return e.Kind == event.Record && e.Direction == event.In })
+				s.Events = append(s.Events, behind[answer])
+			}
+			end.Time = end.Time.Add(tt.later)
+			s.Events = append(s.Events, end)
 			c.Close(event.Local, event.FIN)
 			_, r := play(t, s)
 			if got := *r.Connections[0].Close.IdleSeconds; got != tt.want {

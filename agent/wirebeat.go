@@ -108,22 +108,24 @@ func (conn *connection) mayAlert(d event.Direction, t event.Time, may bool) {
 }
 
 // lastWord drops what was held of the side that ends the connection at t: it was
-// its closure alert, which belongs to the end and is no sign of use.
+// its closure alert, which belongs to the end and is no sign of use. So does the
+// other side's answer to it, where the end is told of late.
 func (conn *connection) lastWord(by event.Side, t event.Time) {
 	if conn.wire == nil {
 		return
 	}
 	for i := range conn.wire.dirs {
 		h, d := &conn.wire.dirs[i], event.In+event.Direction(i)
-		if by != event.Unknown && by != side(d) {
+		closes := by == event.Unknown || by == side(d)
+		if closes {
+			h.held = 0
+		}
+		if h.alert == 0 || t.Sub(h.alert).Abs() > alertWait || !closes && h.alert < t {
 			continue
 		}
-		h.held = 0
-		switch {
-		case h.alert == 0 || t.Sub(h.alert) > alertWait:
-		case d == event.In:
+		if d == event.In {
 			conn.LastIn = h.before
-		default:
+		} else {
 			conn.LastOut = h.before
 		}
 	}
