@@ -42,6 +42,7 @@ type Core struct {
 	by       *metrics.Peers    // counters by peer of the policy
 	tallies  tallies
 	evicted  metrics.Evicted
+	unasked  uint64      // see Unasked
 	lost     report.Lost // what the core counts itself
 	source   Lost        // what the source counts
 	missed   uint64      // closes that only a recount found

@@ -88,6 +88,8 @@ func (c *Core) request(conn *connection, d event.Direction, t event.Time, m *mes
 	case transaction.Ack:
 		if tx == nil {
 			c.keepAsked(conn, d, t, m, nil)
+		} else {
+			c.confirmsNothing(tx)
 		}
 	}
 	if m.Method == sipparse.MethodNotify && m.Ended {
@@ -151,8 +153,10 @@ func (c *Core) response(conn *connection, d event.Direction, t event.Time, m *me
 	switch verdict {
 	case transaction.Retransmission:
 		conn.Messages.Retransmissions++
-		fallthrough
+		c.judgeMessage(rule.Response, conn, d, t, tx, verdict)
+		return
 	case transaction.Unmatched:
+		c.answersNothing(conn, t, m)
 		c.judgeMessage(rule.Response, conn, d, t, tx, verdict)
 		return
 	}

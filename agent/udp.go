@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"bytes"
 	"github.com/viaduct-project/viaduct/agent/keepalive"
 	"github.com/viaduct-project/viaduct/agent/metrics"
 	"github.com/viaduct-project/viaduct/agent/rule"
@@ -138,6 +139,8 @@ func (c *Core) datagram(e *event.Event) {
 	kind, ok := keepalive.Classify(e.Payload)
 	beat := rule.Beat{Kind: kind, Raw: e.Payload}
 	switch {
+	case !ok && e.Length > len(e.Payload) && !wholeHead(e.Payload):
+		return
 	case !ok:
 		c.message(conn, d, e.Time, e.Payload, max(e.Length, len(e.Payload)), false)
 		return
@@ -159,6 +162,12 @@ func (c *Core) datagram(e *event.Event) {
 		conn.beginsWith(d)
 	}
 	c.judgeBeat(conn, d, e.Time, beat)
+}
+
+// wholeHead says whether a datagram that was cut has all of its message's
+// head: what is left of one says nothing, as the rest may say otherwise.
+func wholeHead(b []byte) bool {
+	return bytes.Contains(b, []byte("\r\n\r\n")) || bytes.Contains(b, []byte("\n\n"))
 }
 
 // lastDatagram is when the newest one went, viaduct's own too: they keep the

@@ -21,7 +21,8 @@ import (
 
 // auditCapture returns the report on a capture file, or on standard input if
 // that is -. A file that is cut off gives a report on what is there, and a
-// warning.
+// warning. One that turns out to lack packets is read again, with the knowledge
+// of where; standard input cannot be.
 func auditCapture(env *environment, name string, o track.Options, c agent.Config) (*report.Report, error) {
 	from, size := os.Stdin, int64(0)
 	if name != "-" {
@@ -35,12 +36,15 @@ func auditCapture(env *environment, name string, o track.Options, c agent.Config
 			size = stat.Size()
 		}
 	}
-	counted := &countingReader{Reader: from}
 	c.Source = "pcap"
-	core := agent.New(c)
-	stop := showProgress(env.stderr, counted.progress(size))
-	read, err := capture.Read(env.ctx, counted, o, core)
-	stop()
+	core, read, err := readCapture(env, from, size, o, c)
+	if err == nil && size > 0 && env.ctx.Err() == nil {
+		if o.Doubt = read.Doubt(core.Unasked()); o.Doubt != nil {
+			if _, err = from.Seek(0, io.SeekStart); err == nil {
+				core, read, err = readCapture(env, from, size, o, c)
+			}
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("audit the capture %s: %w", name, err)
 	}
@@ -54,6 +58,15 @@ func auditCapture(env *environment, name string, o track.Options, c agent.Config
 	return captureReport(core, read, len(o.Local) > 0), nil
 }
 
+// readCapture reads the capture from where it stands.
+func readCapture(env *environment, from io.Reader, size int64, o track.Options, c agent.Config) (*agent.Core, *capture.Result, error) {
+	counted := &countingReader{Reader: from}
+	core := agent.New(c)
+	defer showProgress(env.stderr, counted.progress(size))()
+	read, err := capture.Read(env.ctx, counted, o, core)
+	return core, read, err
+}
+
 func captureReport(core *agent.Core, read *capture.Result, sides bool) *report.Report {
 	core.SetLost(agent.Lost{
 		MapFull:        read.Evicted,
@@ -62,12 +75,16 @@ func captureReport(core *agent.Core, read *capture.Result, sides bool) *report.R
 		Fragments:      read.Fragments,
 	})
 	core.Finish(read.Last)
+	doubt := read.Doubt(core.Unasked())
 	r := core.Report(read.Last)
 	r.Started = read.First.Go()
 	r.Features = live.CaptureFeatures()
 	r.Features["processes"] = "unavailable: a capture does not show which process holds a connection"
 	if !sides {
 		r.Features["sides"] = "unavailable: local is the side that opened a connection, or was seen to send first; --local CIDR says which addresses are this host's"
+	}
+	if doubt != nil {
+		r.Features["packets"] = fmt.Sprintf("missing: the capture lacks segments of %d connections, and perhaps datagrams; what is not in it is not judged there", len(doubt.Sockets))
 	}
 	if read.Duplicates > 0 {
 		r.Features["duplicates"] = fmt.Sprintf("%d packets were captured more than once and count once", read.Duplicates)

@@ -34,6 +34,7 @@ type Result struct {
 	Evicted     uint64          // connections and sockets that there was no room for
 	NoLink      uint64          // frames of link types that cannot be read
 	Link        layers.LinkType // one of these
+	missed      map[uint64]bool // see track.Tracker
 	packet.Stats
 	// Cut says why reading ended before the file's end: it is damaged, or ctx
 	// was done. What came before is good.
@@ -134,5 +135,17 @@ func (r *reading) finish() (*Result, error) {
 	r.decoder.Finish()
 	r.tracker.Finish(r.Last)
 	r.Stats, r.Evicted, r.Dropped = r.decoder.Stats, r.tracker.Evicted, r.file.Dropped
+	r.missed = r.tracker.Missed
 	return &r.Result, nil
+}
+
+// Doubt says what is missing from the capture, for another reading to know from
+// the beginning; nil if nothing shows that. unasked is how many datagrams
+// answered what was not seen to be asked. A capture that lacks segments may lack
+// datagrams, of which nothing else would tell.
+func (r *Result) Doubt(unasked uint64) *track.Doubt {
+	if len(r.missed) == 0 && r.Dropped == 0 && r.Fragments == 0 && unasked == 0 {
+		return nil
+	}
+	return &track.Doubt{Sockets: r.missed, Datagrams: true}
 }

@@ -53,6 +53,9 @@ func (l *log) Handle(e *event.Event) {
 	case event.Closed, event.Figures:
 		s += fmt.Sprintf(" by %d how %d sent %d received %d resent %d", e.By, e.How, e.Counts.BytesSent, e.Counts.BytesReceived, e.Counts.Retransmits)
 	}
+	if e.Lost {
+		s += " lost"
+	}
 	if e.Transport == event.TLS {
 		s += " tls"
 	}
@@ -252,5 +255,35 @@ func TestSnapLength(t *testing.T) {
 	)
 	if r.Unreadable != 1 {
 		t.Errorf("%d packets were unreadable, want 1", r.Unreadable)
+	}
+}
+
+// TestSuperSegments: what a network card is to cut up, or has put together, is
+// longer than the header can say.
+func TestSuperSegments(t *testing.T) {
+	payload := options + strings.Repeat("x", 100_000)
+	for _, ends := range [][2]netip.AddrPort{{phone4, proxy4}, {phone6, proxy6}} {
+		for _, snap := range []int{0, 200} {
+			var b bytes.Buffer
+			w := capturetest.New(&b, layers.LinkTypeEthernet)
+			ip := w.Segment(ends[0], ends[1], capturetest.Flags{ACK: true}, 1000, 5000, options)
+			header, field := ip[:len(ip)-len(options)], 2 // where the length is
+			if ends[0].Addr().Is6() {
+				field = 4
+			}
+			header[field], header[field+1] = 0, 0
+			w.Snap = snap
+			w.IP(start, append(header, payload...))
+			got, r := read(t, b.Bytes(), track.Options{Local: proxies})
+			seen := len(payload)
+			if snap > 0 {
+				seen = snap - 14 - len(header)
+			}
+			same(t, got, "1 opened by 0 in 0s midlife", fmt.Sprintf("1 data in 1000 %d/%d", seen, len(payload)),
+				fmt.Sprintf("1 figures by 0 how 0 sent 0 received %d resent 0", len(payload)))
+			if r.Unreadable > 0 {
+				t.Errorf("%d unreadable", r.Unreadable)
+			}
+		}
 	}
 }

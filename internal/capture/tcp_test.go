@@ -92,6 +92,27 @@ func TestTCP(t *testing.T) {
 			"1 opened by 2 in 1ms", "1 data in 1001 39/39", "1 half in",
 			"1 closed by 2 how 1 sent 0 received 139 resent 0",
 		}},
+		{"bytes that only their acknowledgement shows", "", false, func(c *tcp) {
+			c.open()
+			c.fromA(ack, 1001, 5001, options)
+			c.fromB(ack, 5001, 1140, "")
+			c.wait(10 * time.Second)
+			c.fromB(ack, 5001, 1140, options)
+		}, []string{
+			"1 opened by 2 in 1ms", "1 data in 1001 39/39", "1 data in 1140 0/0 lost", "1 data out 5001 39/39",
+			"1 figures by 0 how 0 sent 39 received 139 resent 0",
+		}},
+		{"an acknowledgement in front of its bytes", "", false, func(c *tcp) {
+			c.open()
+			c.fromB(ack, 5001, 1040, "")
+			c.fromA(ack, 1001, 5001, options[:10])
+			c.fromA(ack, 1011, 5001, options[10:])
+			c.wait(10 * time.Second)
+			c.fromB(ack, 5001, 1040, options)
+		}, []string{
+			"1 opened by 2 in 1ms", "1 data in 1001 10/10", "1 data in 1011 29/29", "1 data out 5001 39/39",
+			"1 figures by 0 how 0 sent 39 received 39 resent 0",
+		}},
 		{"last ACK not captured", "", false, func(c *tcp) {
 			c.open()
 			c.fromA(flags{FIN: true, ACK: true}, 1001, 5001, "")
@@ -335,5 +356,39 @@ func TestSides(t *testing.T) {
 			"1 opened by 1 in 2ms sideless", "1 data out 1001 39/39 sideless", "1 half in sideless",
 			"1 closed by 2 how 1 sent 39 received 0 resent 0 sideless",
 			"2 data out 0 39/39 192.0.2.1:5060 198.51.100.7:40001 sideless")
+	}
+}
+
+// TestDoubt: a capture that lacks bytes is read again with the knowledge of
+// where, and of that datagrams may be missing too.
+func TestDoubt(t *testing.T) {
+	var b bytes.Buffer
+	whole := &tcp{Writer: capturetest.New(&b, layers.LinkTypeRaw), at: start, a: phone4, b: proxy4}
+	whole.open()
+	whole.fromA(ack, 1001, 5001, options)
+	holed := &tcp{Writer: whole.Writer, at: whole.at, a: netip.AddrPortFrom(phone4.Addr(), 40002), b: proxy4}
+	holed.open()
+	holed.fromA(ack, 1001, 5001, options)
+	holed.fromB(ack, 5001, 1140, "")
+	holed.IP(holed.at, holed.Datagram(phone4, proxy4, options))
+	holed.wait(10 * time.Second)
+	holed.fromB(ack, 5001, 1140, options)
+	o := track.Options{Local: proxies}
+	got, r := read(t, b.Bytes(), o)
+	same(t, got,
+		"1 opened by 2 in 1ms", "1 data in 1001 39/39", "2 opened by 2 in 1ms", "2 data in 1001 39/39",
+		"3 data in 0 39/39 192.0.2.1:5060 198.51.100.7:40001", "2 data in 1140 0/0 lost", "2 data out 5001 39/39",
+		"1 figures by 0 how 0 sent 0 received 39 resent 0", "2 figures by 0 how 0 sent 39 received 139 resent 0")
+	if o.Doubt = r.Doubt(0); o.Doubt == nil {
+		t.Fatal("nothing is in doubt")
+	}
+	got, _ = read(t, b.Bytes(), o)
+	same(t, got,
+		"1 opened by 2 in 1ms", "1 data in 1001 39/39", "2 opened by 2 in 1ms", "2 data in 1001 39/39 lost",
+		"3 data in 0 39/39 192.0.2.1:5060 198.51.100.7:40001 lost", "2 data in 1140 0/0 lost", "2 data out 5001 39/39",
+		"1 figures by 0 how 0 sent 0 received 39 resent 0", "2 figures by 0 how 0 sent 39 received 139 resent 0")
+	_, r = read(t, pcap(), track.Options{})
+	if r.Doubt(0) != nil || r.Doubt(1) == nil {
+		t.Error("a whole capture is in doubt, or one with an answer to nothing is not")
 	}
 }

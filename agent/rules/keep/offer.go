@@ -3,9 +3,11 @@
 package keep
 
 import (
+	"github.com/viaduct-project/viaduct/agent/dialog"
 	"github.com/viaduct-project/viaduct/agent/negotiate"
 	"github.com/viaduct-project/viaduct/agent/rule"
 	"github.com/viaduct-project/viaduct/agent/transaction"
+	"github.com/viaduct-project/viaduct/internal/event"
 	"github.com/viaduct-project/viaduct/sipparse"
 )
 
@@ -90,7 +92,7 @@ var onAck = rule.Rule{
 	Asks:     "An ACK carries no keep on its topmost Via.",
 	Broken:   "An ACK for a 2xx offers keep on its topmost Via",
 	Silent: "ACKs for other final responses: they have to repeat the Via of the INVITE (RFC 3261 section 17.1.1.3). " +
-		"Connections of which the beginning or some bytes were not seen.",
+		"Connections of which the beginning or some bytes were not seen, and dialogs whose 2xx was not.",
 	Check: rule.Check{Only: rule.Reuse, Request: ackOffersKeep},
 }
 
@@ -101,9 +103,20 @@ func ackOffersKeep(x *rule.Scene) {
 	if x.Msg.Method != sipparse.MethodAck || !x.Msg.Via.Keep.Present || x.Verdict != transaction.Ack {
 		return
 	}
-	if x.Tx == nil && x.Conn.Whole() {
+	if x.Tx == nil && x.Conn.Whole() && confirms(x) {
 		x.Raise(x.Writer(), "Via: %s", x.Msg.Via.Raw)
 	}
+}
+
+// confirms says that the ACK's dialog is known, so that a 2xx was seen. A flow
+// over UDP has no beginning: its INVITE may have gone before it was met.
+func confirms(x *rule.Scene) bool {
+	local, remote := x.Msg.FromTag, x.Msg.ToTag
+	if x.Dir == event.In {
+		local, remote = remote, local
+	}
+	id, ok := dialog.Of(x.Msg.CallID, local, remote)
+	return ok && x.Dialogs.Find(id) != nil
 }
 
 var repeated = rule.Rule{

@@ -62,7 +62,7 @@ func quietBy(x *rule.Scene, d event.Direction, a *negotiate.Agreement) quiet {
 		q.last = a.Before
 	}
 	q.from = max(q.last, a.Began(), x.LostAt)
-	if d == event.In && !c.Stream() {
+	if !alone(c, d) && !c.Stream() {
 		// The response may have been lost on the way to the peer, and repeated
 		// for as long as the request was.
 		q.from = max(q.from, a.Began().Add(negotiate.Linger))
@@ -74,7 +74,7 @@ func quietBy(x *rule.Scene, d event.Direction, a *negotiate.Agreement) quiet {
 		q.every = udpBound
 	}
 	q.slack = max(time.Second, q.every/50)
-	if d == event.In && !c.Stream() {
+	if !alone(c, d) && !c.Stream() {
 		q.slack += lostCopies
 	}
 	return q
@@ -112,7 +112,7 @@ func judge(x *rule.Scene, d event.Direction, e *end) {
 		return
 	}
 	s := rule.Violation
-	if q.a.Seconds == 0 || e.spoken > q.from && e.hush < q.every+q.slack || !x.Conn.Stream() && d == event.In {
+	if q.a.Seconds == 0 || e.spoken > q.from && e.hush < q.every+q.slack || !x.Conn.Stream() && !alone(x.Conn, d) {
 		s = rule.Advice
 	}
 	if e.judged == q.from && e.as >= s {

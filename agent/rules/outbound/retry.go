@@ -31,7 +31,7 @@ var backOff = rule.Rule{
 	Fault:    "registering UA",
 	Asks:     "After n failures in a row a UA waits half to all of base * 2^n before it tries the server again, at most 30 minutes; base is 30 s, or 90 s while another flow works.",
 	Broken:   "A UA tried again sooner than the back-off allows",
-	Silent:   "The first attempt after a flow that worked (OB-42). 401, 407, 420, 421, 423, 439 and redirections, which are no failures. Waits that the server asked for. Connects that several registrations may have made. Advice unless retries follow each other within a second, as the times are configurable.",
+	Silent:   "The first attempt after a flow that worked (OB-42). 401, 407, 420, 421, 423, 439 and redirections, which are no failures. Waits that the server asked for. Connects that several registrations may have made. Lost bytes. Advice unless retries follow each other within a second, as the times are configurable.",
 	Check: rule.Check{
 		Only: rule.New | rule.Register,
 		Request: func(x *rule.Scene) {
@@ -63,7 +63,7 @@ var backOff = rule.Rule{
 
 // early reports an attempt at time at that comes too soon after a failure.
 func early(x *rule.Scene, h *try, r *registration.Request, c *registration.Contact, at event.Time) {
-	if h.failures == 0 || h.told || at < h.failed {
+	if h.failures == 0 || h.told || at < h.failed || x.Conn.Incomplete || lost(x, h.failed) {
 		return
 	}
 	base := baseAllFailed

@@ -14,6 +14,8 @@ import (
 // source does.
 const extensionsMax = 6
 
+const headerIPv6 = 40 // without extensions
+
 var errVersion = errors.New("neither IPv4 nor IPv6")
 
 // datagram is an IP packet, or a piece of one.
@@ -39,7 +41,7 @@ func (d *Decoder) openIP(b []byte, wire int, to *datagram) error {
 	case 4:
 		return d.openIPv4(b, wire, to)
 	case 6:
-		return d.openIPv6(b, to)
+		return d.openIPv6(b, wire, to)
 	}
 	return errVersion
 }
@@ -66,9 +68,15 @@ func (d *Decoder) openIPv4(b []byte, wire int, to *datagram) error {
 	return nil
 }
 
-func (d *Decoder) openIPv6(b []byte, to *datagram) error {
+func (d *Decoder) openIPv6(b []byte, wire int, to *datagram) error {
 	ip := &d.ip6
-	if err := ip.DecodeFromBytes(b, gopacket.NilDecodeFeedback); err != nil {
+	err := ip.DecodeFromBytes(b, gopacket.NilDecodeFeedback)
+	if long := len(b) >= headerIPv6 && b[4]|b[5] == 0; !long {
+		wire = headerIPv6 + int(ip.Length)
+	} else if layers.IPProtocol(b[6]) == layers.IPProtocolTCP {
+		err = nil // what the network card cuts up is longer than the field can say, and needs no header that does
+	}
+	if err != nil {
 		return err
 	}
 	*to = datagram{
@@ -76,11 +84,11 @@ func (d *Decoder) openIPv6(b []byte, to *datagram) error {
 		dst:      netip.AddrFrom16([16]byte(ip.DstIP)),
 		protocol: ip.NextHeader,
 		payload:  ip.Payload,
-		length:   max(int(ip.Length), len(ip.Payload)),
+		length:   max(wire-headerIPv6, len(ip.Payload)),
 	}
 	if h := ip.HopByHop; h != nil {
 		to.protocol = h.NextHeader
-		to.length = max(int(ip.Length)-h.ActualLength, len(ip.Payload))
+		to.length = max(wire-headerIPv6-h.ActualLength, len(ip.Payload))
 	}
 	// RFC 8200 section 4: the headers between this one and the transport's. In
 	// fragments after the first they are not there (section 4.5).

@@ -35,6 +35,8 @@ type conn struct {
 	last   event.Time // packet
 	due    event.Time // when waiting is over, 0 if it is not waiting
 	heads  *[2]head   // while the verdict is open
+
+	unseenAt event.Time // when the oldest bytes were acknowledged that no frame has shown, 0 if there are none
 }
 
 const nobody = -1
@@ -50,9 +52,10 @@ type end struct {
 	started bool
 	fin     bool
 	tries   uint8
-	resent  uint32     // segments seen again
-	sent    uint64     // payload bytes, up to high
-	record  record     // of TLS
+	resent  uint32 // segments seen again
+	sent    uint64 // payload bytes, up to high
+	record  record // of TLS
+	unseen  unseen
 	lastAt  event.Time // last new payload, 0 if none
 }
 
@@ -63,6 +66,7 @@ type view struct {
 	handshake time.Duration
 	connected bool
 	told      bool // Opened was emitted
+	doubted   bool // the core knows that bytes are missing
 	closed    bool
 }
 
@@ -127,6 +131,7 @@ const plausible = 16 << 20
 // took notes payload that was seen, and says whether there was any news in it.
 func (e *end) took(seq uint32, length int) bool {
 	e.start(seq)
+	e.unseen.fills(seq, length)
 	end := seq + uint32(length)
 	ahead := int32(end - e.high)
 	if ahead > plausible {

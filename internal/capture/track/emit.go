@@ -77,6 +77,9 @@ func (t *Tracker) bytes(k event.Kind, c *conn, from int, at event.Time, seq uint
 		t.begin(c, v, k, at)
 		t.event.Direction = v.direction(from)
 		t.event.Seq, t.event.Length, t.event.Payload = seq, length, b
+		if !v.doubted {
+			v.doubted, t.event.Lost = true, t.doubt.Sockets[v.socket]
+		}
 		t.emit(&t.event)
 	}
 }

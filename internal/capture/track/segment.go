@@ -186,6 +186,7 @@ func (t *Tracker) ack(c *conn, from int, ack uint32) {
 	if !e.started {
 		e.start(ack)
 	}
+	t.noteUnseen(c, e, ack, c.last)
 	e.confirmed(ack)
 	if c.closing() && from == c.finBy && int32(ack-e.finSeq) > 0 {
 		t.closeRest(c)

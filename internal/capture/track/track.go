@@ -23,14 +23,18 @@ type Options struct {
 	// end is in them, the initiator of a connection takes the local place and
 	// its events are Sideless.
 	Local []netip.Prefix
+	// Doubt is what an earlier reading has shown to be missing, nil if nothing.
+	Doubt *Doubt
 }
 
 // Tracker turns packets into events. It is not safe for concurrent use.
 type Tracker struct {
-	Evicted uint64 // connections that were forgotten while they were followed
+	Evicted uint64          // connections that were forgotten while they were followed
+	Missed  map[uint64]bool // sockets of which bytes were acknowledged that no frame has shown, at most missedMax
 
 	sip, tls [1 << 16]bool
 	local    []netip.Prefix
+	doubt    Doubt
 	emit     func(*event.Event)
 	event    event.Event // the one that is emitted
 	sockets  uint64      // last number given
@@ -38,6 +42,7 @@ type Tracker struct {
 	tcp     table[pair, conn]
 	udp     table[pair, socket]
 	waiting []*conn // for a time of their own
+	gaps    []*conn // of which bytes were acknowledged that were not seen
 }
 
 // pair are the two ends of a connection, in an order of their own; a UDP
@@ -55,7 +60,10 @@ func pairOf(p *packet.Packet) (pair, int) {
 // New returns a Tracker that calls emit for each event, which is valid until
 // that returns.
 func New(o Options, emit func(*event.Event)) *Tracker {
-	t := &Tracker{local: o.Local, emit: emit}
+	t := &Tracker{Missed: make(map[uint64]bool), local: o.Local, emit: emit}
+	if o.Doubt != nil {
+		t.doubt = *o.Doubt
+	}
 	if o.Ports == nil {
 		o.Ports = []uint16{5060, 5061}
 	}
@@ -87,6 +95,7 @@ func (t *Tracker) Packet(p *packet.Packet) {
 
 // Tick lets time pass; about once a second is often enough.
 func (t *Tracker) Tick(now event.Time) {
+	t.missed(now)
 	keep := t.waiting[:0]
 	for _, c := range t.waiting {
 		if c.due == 0 || c.due <= now && t.due(c) {

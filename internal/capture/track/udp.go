@@ -75,7 +75,7 @@ func (t *Tracker) onSocket(p *packet.Packet, local netip.AddrPort, sideless bool
 	t.event = event.Event{
 		Kind: event.Data, Transport: event.UDP, Time: p.Time, Socket: s.number,
 		Local: s.local, Remote: remote, Direction: d, Sideless: sideless,
-		Length: p.Length, Payload: p.Payload, IdleIn: -1, IdleOut: -1,
+		Length: p.Length, Payload: p.Payload, IdleIn: -1, IdleOut: -1, Lost: t.doubt.Datagrams,
 	}
 	t.emit(&t.event)
 }

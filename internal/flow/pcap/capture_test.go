@@ -25,6 +25,9 @@ func (l *told) Handle(e *event.Event) {
 	shown := event.Event{Kind: e.Kind, Transport: e.Transport, Local: e.Local, Remote: e.Remote}
 	switch e.Kind {
 	case event.Data:
+		if e.Length == 0 {
+			return // bytes that are lost: packets tell by their acknowledgement, events when others follow
+		}
 		shown.Direction, shown.Seq, shown.Length = e.Direction, e.Seq, e.Length
 	case event.HalfClosed:
 		shown.Direction = e.Direction
