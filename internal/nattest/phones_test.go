@@ -15,50 +15,11 @@ import (
 // keep-alive: it knows none. It rings when it is called.
 func (p *phone) sipp(transport string) {
 	p.Helper()
-	dir := p.files(map[string]string{"register.xml": strings.ReplaceAll(registers, "alice", p.user), "ring.xml": rings})
+	dir := p.files(testutil.SIPpPhone(p.user))
 	p.start("phone", dir, "sipp", "-t", transport[:1]+"1", "-i", p.addr.String(), "-p", "5070", "-nostdin",
 		"-sf", "register.xml", "-oocsf", "ring.xml", "-m", "1", "-trace_err", "-error_file", "errors.log",
 		fmt.Sprintf("%s:5060", p.server))
 }
-
-const registers = `<?xml version="1.0" encoding="ISO-8859-1" ?>
-<scenario name="registers">
-<send retrans="500"><![CDATA[
-
-REGISTER sip:[remote_ip] SIP/2.0
-Via: SIP/2.0/[transport] [local_ip]:[local_port];rport;keep;branch=[branch]
-From: <sip:alice@[remote_ip]>;tag=[pid]
-To: <sip:alice@[remote_ip]>
-Call-ID: [call_id]
-CSeq: 1 REGISTER
-Contact: <sip:alice@[local_ip]:[local_port];transport=[transport]>
-Expires: 600
-Max-Forwards: 70
-Content-Length: 0
-
-]]></send>
-<recv response="200"/>
-<pause milliseconds="120000"/>
-</scenario>
-`
-
-const rings = `<?xml version="1.0" encoding="ISO-8859-1" ?>
-<scenario name="rings">
-<recv request="INVITE"/>
-<send><![CDATA[
-
-SIP/2.0 180 Ringing
-[last_Via:]
-[last_From:]
-[last_To:];tag=[pid]
-[last_Call-ID:]
-[last_CSeq:]
-Contact: <sip:alice@[local_ip]:[local_port];transport=[transport]>
-Content-Length: 0
-
-]]></send>
-</scenario>
-`
 
 // baresip is a telephone that asks for nothing, and rings when it is called.
 func (p *phone) baresip(transport string) {
