@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,9 +31,22 @@ func (p *Probes) Ending(socket uint64) error {
 	return nil
 }
 
-// Writing is Holding for the socket that a keep-alive is sent on.
-func (p *Probes) Writing(socket uint64) error {
-	if err := p.objects.WrittenSocket.Set(socket); err != nil {
+// Lanes is how many keep-alives can be sent side by side.
+const Lanes = 4
+
+// writing are the sockets on which keep-alives are sent at this moment, by lanes.
+type writing struct {
+	mu      sync.Mutex
+	sockets [Lanes]uint64
+}
+
+// Writing is Holding for the socket that a keep-alive is sent on by a lane, below
+// [Lanes].
+func (p *Probes) Writing(lane int, socket uint64) error {
+	p.writing.mu.Lock()
+	defer p.writing.mu.Unlock()
+	p.writing.sockets[lane] = socket
+	if err := p.objects.WrittenSockets.Set(&p.writing.sockets); err != nil {
 		return fmt.Errorf("mark socket %d as written to: %w", socket, err)
 	}
 	return nil

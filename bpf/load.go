@@ -47,6 +47,7 @@ type Probes struct {
 	ports   [8192]byte
 	cgroup  string
 	asked   asked
+	writing writing
 	wake    uint64
 	others  func(raw []byte) error
 }

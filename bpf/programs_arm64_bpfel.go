@@ -259,7 +259,7 @@ const (
 	programsVarUnusedRecordKind   = "unused_record_kind"
 	programsVarUnusedRole         = "unused_role"
 	programsVarWakeBytes          = "wake_bytes"
-	programsVarWrittenSocket      = "written_socket"
+	programsVarWrittenSockets     = "written_sockets"
 )
 
 // loadPrograms returns the embedded CollectionSpec for programs.
@@ -350,7 +350,7 @@ type programsVariableSpecs struct {
 	UnusedRecordKind   *ebpf.VariableSpec `ebpf:"unused_record_kind"`
 	UnusedRole         *ebpf.VariableSpec `ebpf:"unused_role"`
 	WakeBytes          *ebpf.VariableSpec `ebpf:"wake_bytes"`
-	WrittenSocket      *ebpf.VariableSpec `ebpf:"written_socket"`
+	WrittenSockets     *ebpf.VariableSpec `ebpf:"written_sockets"`
 }
 
 // programsObjects contains all objects after they have been loaded into the kernel.
@@ -423,7 +423,7 @@ type programsVariables struct {
 	UnusedRecordKind   *ebpf.Variable `ebpf:"unused_record_kind"`
 	UnusedRole         *ebpf.Variable `ebpf:"unused_role"`
 	WakeBytes          *ebpf.Variable `ebpf:"wake_bytes"`
-	WrittenSocket      *ebpf.Variable `ebpf:"written_socket"`
+	WrittenSockets     *ebpf.Variable `ebpf:"written_sockets"`
 }
 
 // programsPrograms contains all programs after they have been loaded into the kernel.

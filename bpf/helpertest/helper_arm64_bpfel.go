@@ -254,7 +254,7 @@ const (
 	helperVarUnusedSniffed      = "unused_sniffed"
 	helperVarWakeBytes          = "wake_bytes"
 	helperVarWalked             = "walked"
-	helperVarWrittenSocket      = "written_socket"
+	helperVarWrittenSockets     = "written_sockets"
 )
 
 // loadHelper returns the embedded CollectionSpec for helper.
@@ -343,7 +343,7 @@ type helperVariableSpecs struct {
 	UnusedSniffed      *ebpf.VariableSpec `ebpf:"unused_sniffed"`
 	WakeBytes          *ebpf.VariableSpec `ebpf:"wake_bytes"`
 	Walked             *ebpf.VariableSpec `ebpf:"walked"`
-	WrittenSocket      *ebpf.VariableSpec `ebpf:"written_socket"`
+	WrittenSockets     *ebpf.VariableSpec `ebpf:"written_sockets"`
 }
 
 // helperObjects contains all objects after they have been loaded into the kernel.
@@ -416,7 +416,7 @@ type helperVariables struct {
 	UnusedSniffed      *ebpf.Variable `ebpf:"unused_sniffed"`
 	WakeBytes          *ebpf.Variable `ebpf:"wake_bytes"`
 	Walked             *ebpf.Variable `ebpf:"walked"`
-	WrittenSocket      *ebpf.Variable `ebpf:"written_socket"`
+	WrittenSockets     *ebpf.Variable `ebpf:"written_sockets"`
 }
 
 // helperPrograms contains all programs after they have been loaded into the kernel.

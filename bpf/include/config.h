@@ -32,12 +32,19 @@ __u32 figures_written;
 __u64 held_socket;
 __u64 ended_socket;
 
-/* The same for the socket on which it sends a keep-alive. */
-__u64 written_socket;
+/* The same for the sockets on which it sends keep-alives at this moment. */
+#define LANES 4
+__u64 written_sockets[LANES];
 
 static __always_inline bool is_held(__u64 cookie)
 {
-	return cookie == held_socket || cookie == written_socket;
+	if (cookie == held_socket)
+		return true;
+#pragma unroll
+	for (int i = 0; i < LANES; i++)
+		if (cookie == written_sockets[i])
+			return true;
+	return false;
 }
 
 /* Kernels up to 6.12 forget the bounds of a value whose bytes were swapped. */

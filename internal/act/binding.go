@@ -27,12 +27,12 @@ func (h *Hands) Binding(t Target, packet []byte, swallow bool) Outcome {
 	if len(packet) < stunHeader {
 		return failed(Sendmsg, "%s: %d bytes are no STUN request", t, len(packet))
 	}
-	h.sends.mu.Lock()
-	defer h.sends.mu.Unlock()
-	if err := h.ready(); err != nil {
+	l, err := h.lane()
+	if err != nil {
 		return failed(Sendmsg, "ask %s: %w", t, err)
 	}
-	return h.lend(t, func(fd int) Outcome {
+	defer l.mu.Unlock()
+	return h.lend(t, l, func(fd int) Outcome {
 		w := guard.Write{Socket: t.Socket, FD: fd, Data: packet}
 		if out := address(t, &w); out.Result != 0 {
 			return out
@@ -40,7 +40,7 @@ func (h *Hands) Binding(t Target, packet []byte, swallow bool) Outcome {
 		if err := h.marks.Asking([12]byte(packet[8:]), t.Socket, t.Local, t.Remote, swallow); err != nil {
 			return failed(Sendmsg, "%s: %w", t, err)
 		}
-		standing, err := h.sends.write(w)
+		standing, err := h.sends.write(l, w)
 		switch {
 		case errors.Is(err, unix.EAGAIN), errors.Is(err, guard.ErrLate):
 			return skipped(Sendmsg, Busy, "%s: %w", t, err)

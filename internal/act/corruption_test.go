@@ -173,7 +173,8 @@ func nextSeq(fd int) (uint32, error) {
 }
 
 // TestNeverMidMessage: while a program writes messages in pieces at random times, no
-// ping ever lands in one of them. The peer verifies every byte. The pings are for
+// ping ever lands in one of them. The peer verifies every byte. The pings, written
+// side by side by all lanes, each on connections of its own, are for
 // the end of the latest message that the program is known to have written, which
 // it may have gone on from at any moment.
 func TestNeverMidMessage(t *testing.T) {
@@ -197,22 +198,31 @@ func TestNeverMidMessage(t *testing.T) {
 		reading.Go(func() { c.wrong = c.read() })
 		go io.Copy(io.Discard, c.program)
 	}
-	done, busy, start := 0, 0, time.Now()
-	for i := 0; done < *injections && time.Since(start) < time.Hour; i++ {
-		c := talks[i%len(talks)]
-		switch out := h.Ping(c.target, c.base+c.boundary.Load()+4*c.pings, fine); {
-		case out.Result == Done:
-			done++
-			c.pings++
-		case errors.Is(out.Err, guard.ErrLate):
-			// It may have been written in the last moment.
-			c.settle(t)
-		case out.Reason != Busy:
-			t.Fatal(out)
-		default:
-			busy++
-		}
+	var left, busy atomic.Int64
+	left.Store(int64(*injections))
+	start := time.Now()
+	var pinging sync.WaitGroup
+	for lane := range Lanes {
+		pinging.Go(func() {
+			for i := lane; left.Load() > 0 && time.Since(start) < time.Hour; i += Lanes {
+				c := talks[i%len(talks)]
+				switch out := h.Ping(c.target, c.base+c.boundary.Load()+4*c.pings, fine); {
+				case out.Result == Done:
+					left.Add(-1)
+					c.pings++
+				case errors.Is(out.Err, guard.ErrLate):
+					// It may have been written in the last moment.
+					c.settle(t)
+				case out.Reason != Busy:
+					t.Error(out)
+					return
+				default:
+					busy.Add(1)
+				}
+			}
+		})
 	}
+	pinging.Wait()
 	took := time.Since(start)
 	close(stop)
 	writing.Wait()
@@ -230,7 +240,7 @@ func TestNeverMidMessage(t *testing.T) {
 	}
 	s := h.Sent()
 	t.Logf("%d pings among %d messages in %v; %d found the socket busy, of these %d only when it was locked; %d were late; locked for %v, at most %v",
-		arrived, messages, took, busy, s.Caught, s.Late, s.Held/time.Duration(max(1, s.Done)), s.Longest)
+		arrived, messages, took, busy.Load(), s.Caught, s.Late, s.Held/time.Duration(max(1, s.Done)), s.Longest)
 	if messages == 0 || s.Caught == 0 {
 		t.Error("the program was never in the way: this has shown nothing")
 	}

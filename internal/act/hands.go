@@ -32,9 +32,9 @@ func (t Target) String() string {
 type Marks interface {
 	Holding(socket uint64) error
 	Ending(socket uint64) error
-	// Writing is Holding for the socket that a keep-alive is sent on, beside
-	// another one that is held.
-	Writing(socket uint64) error
+	// Writing is Holding for the socket that a keep-alive is sent on by a lane, below
+	// [Lanes], beside others that are held.
+	Writing(lane int, socket uint64) error
 	// OwnBytes is the descriptor of the table into which the keep-alives that are
 	// written to streams are put, or negative; see [guard.New].
 	OwnBytes() int
@@ -43,7 +43,8 @@ type Marks interface {
 }
 
 // Hands act on sockets. Their methods may be called from any goroutine; they act
-// on one socket after the other. Keep-alives do not wait for other actions.
+// on one socket after the other. Keep-alives do not wait for other actions, and as
+// many as [Lanes] are sent side by side.
 type Hands struct {
 	mu    sync.Mutex
 	reach *reach.Reach
@@ -69,6 +70,9 @@ func New(marks Marks) (*Hands, error) {
 	}
 	h := &Hands{reach: r, marks: marks, netns: netns, all: seesAllProcesses()}
 	h.sends.holders.list = r.Everybody
+	for i := range h.sends.lanes {
+		h.sends.lanes[i].number = i
+	}
 	return h, nil
 }
 
@@ -82,10 +86,10 @@ func (h *Hands) Release() {
 
 type unseen struct{}
 
-func (unseen) Holding(uint64) error { return nil }
-func (unseen) Ending(uint64) error  { return nil }
-func (unseen) Writing(uint64) error { return nil }
-func (unseen) OwnBytes() int        { return -1 }
+func (unseen) Holding(uint64) error      { return nil }
+func (unseen) Ending(uint64) error       { return nil }
+func (unseen) Writing(int, uint64) error { return nil }
+func (unseen) OwnBytes() int             { return -1 }
 
 func (unseen) Asking([12]byte, uint64, netip.AddrPort, netip.AddrPort, bool) error { return nil }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,6 +30,7 @@ const (
 // holders remember who holds which socket. What they say is proven by the
 // socket's cookie when it is used, and looked up again where it is wrong.
 type holders struct {
+	mu     sync.Mutex // guards all, for duplicate and close
 	list   func() ([]reach.Held, error)
 	all    []reach.Held // by socket
 	over   int          // those that there was no room for
@@ -85,6 +87,8 @@ func (h *holders) refresh() error {
 // duplicate returns a descriptor of t's socket, which the caller must close. The
 // error is errSoon, errElsewhere, where nobody has it, or a refusal.
 func (h *holders) duplicate(t Target) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	fd, err := h.try(t)
 	if !errors.Is(err, errElsewhere) {
 		return fd, err

@@ -21,19 +21,19 @@ var ping = []byte("\r\n\r\n")
 // still is asked just before; it returns why there must be no ping, or nil. It must
 // not call h.
 func (h *Hands) Ping(t Target, at uint32, still func() error) Outcome {
-	h.sends.mu.Lock()
-	defer h.sends.mu.Unlock()
-	if err := h.ready(); err != nil {
+	l, err := h.lane()
+	if err != nil {
 		return failed(Sendmsg, "ping %s: %w", t, err)
 	}
+	defer l.mu.Unlock()
 	if err := still(); err != nil {
 		return skipped(Sendmsg, Busy, "%s: %w", t, err)
 	}
-	return h.lend(t, func(fd int) Outcome { return h.ping(t, fd, at) })
+	return h.lend(t, l, func(fd int) Outcome { return h.ping(t, l, fd, at) })
 }
 
-func (h *Hands) ping(t Target, fd int, at uint32) Outcome {
-	standing, err := h.sends.write(guard.Write{Socket: t.Socket, FD: fd, Stream: true, At: at, Data: ping})
+func (h *Hands) ping(t Target, l *lane, fd int, at uint32) Outcome {
+	standing, err := h.sends.write(l, guard.Write{Socket: t.Socket, FD: fd, Stream: true, At: at, Data: ping})
 	switch {
 	case errors.Is(err, unix.EPIPE), errors.Is(err, unix.ECONNRESET):
 		return skipped(Sendmsg, Changed, "%s: closed at this moment", t)

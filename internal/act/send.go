@@ -15,10 +15,8 @@ import (
 
 // sender is what sending needs, loaded when first used.
 type sender struct {
-	mu      sync.Mutex
+	lanes   [Lanes]lane
 	holders holders
-	writer  *guard.Writer
-	refused error // why there is no writer
 
 	counting sync.Mutex // guards sent, for those who do not wait for a write
 	sent     Sent
@@ -42,8 +40,8 @@ func (h *Hands) Sent() Sent {
 }
 
 // write has one write done, and counts it.
-func (s *sender) write(w guard.Write) (reach.Standing, error) {
-	standing, held, err := s.writer.Do(w)
+func (s *sender) write(l *lane, w guard.Write) (reach.Standing, error) {
+	standing, held, err := l.writer.Do(w)
 	s.counting.Lock()
 	defer s.counting.Unlock()
 	switch {
@@ -60,38 +58,28 @@ func (s *sender) write(w guard.Write) (reach.Standing, error) {
 }
 
 func (s *sender) release() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.writer != nil {
-		s.writer.Close()
-		s.writer = nil
+	for i := range s.lanes {
+		s.lanes[i].close()
 	}
+	s.holders.mu.Lock()
+	defer s.holders.mu.Unlock()
 	s.holders.close()
 }
 
 // Ready makes ready what Ping and Binding need, so that the first of them need
 // not wait for that. What is missing they tell.
 func (h *Hands) Ready() {
-	h.sends.mu.Lock()
-	defer h.sends.mu.Unlock()
-	_ = h.ready() // told by the first that is sent
-}
-
-// ready starts the writer. Once refused, it is not asked again.
-func (h *Hands) ready() error {
-	if h.sends.writer != nil || h.sends.refused != nil {
-		return h.sends.refused
+	if l, err := h.lane(); err == nil { // else it is told by the first that is sent
+		l.mu.Unlock()
 	}
-	h.sends.writer, h.sends.refused = guard.New(h.reach.StandingFD(), h.marks.OwnBytes())
-	return h.sends.refused
 }
 
-// lend calls write with a duplicate of t's socket. The caller holds h.sends.mu.
-func (h *Hands) lend(t Target, write func(fd int) Outcome) Outcome {
-	if err := h.marks.Writing(t.Socket); err != nil {
+// lend calls write with a duplicate of t's socket.
+func (h *Hands) lend(t Target, l *lane, write func(fd int) Outcome) Outcome {
+	if err := h.marks.Writing(l.number, t.Socket); err != nil {
 		return failed(Sendmsg, "%w", err)
 	}
-	defer h.marks.Writing(0)
+	defer h.marks.Writing(l.number, 0)
 	fd, err := h.sends.holders.duplicate(t)
 	switch {
 	case err == nil:

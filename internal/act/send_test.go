@@ -215,7 +215,7 @@ func TestPing(t *testing.T) {
 	if string(payload) != first+second+want || own != mask(first+second, "-")+"oooooooo"+mask(first, "-") {
 		t.Errorf("%q is own in %q", payload, own)
 	}
-	if n := p.sends.writer.Started(); n != 1 {
+	if n := p.sends.lanes[0].writer.Started(); n != 1 {
 		t.Logf("the writing process was started %d times", n)
 	}
 }

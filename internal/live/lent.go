@@ -13,6 +13,9 @@ import (
 // handsAgain is when hands that could not be had are tried again.
 const handsAgain = time.Minute
 
+// The hands and the programs agree on how many keep-alives are sent side by side.
+var _ [bpf.Lanes]struct{} = [act.Lanes]struct{}{}
+
 // lent are the hands of one observation, loaded when first needed: the programs
 // can be told of one socket that is held at a time.
 type lent struct {

@@ -186,15 +186,28 @@ func TestClosesAreOwn(t *testing.T) {
 		gentle.peerSees("EOF")
 		gentle.peer.Close()
 		h.close(hard.target, true, agree, act.Outcome{Result: act.Done})
-		// It closes while a duplicate of ours keeps its connection open.
-		holding(t, probes, own.target, func() {
-			own.order("close")
-			if err := probes.Scan(func(*event.Event) {}); err != nil {
-				t.Fatal(err)
-			}
+		// They close while duplicates of ours keep their connections open.
+		first, last := n.newClient(t, listener), n.newClient(t, listener)
+		by := func(lane int) func(uint64) error {
+			return func(socket uint64) error { return probes.Writing(lane, socket) }
+		}
+		kept := []*client{own, first, last}
+		holding(t, probes.Holding, own.target, func() {
+			holding(t, by(0), first.target, func() {
+				holding(t, by(act.Lanes-1), last.target, func() {
+					for _, c := range kept {
+						c.order("close")
+					}
+					if err := probes.Scan(func(*event.Event) {}); err != nil {
+						t.Fatal(err)
+					}
+				})
+			})
 		})
-		own.peerSees("EOF")
-		own.peer.Close()
+		for _, c := range kept {
+			c.peerSees("EOF")
+			c.peer.Close()
+		}
 		type end struct {
 			by      event.Side
 			how     event.How
@@ -204,7 +217,9 @@ func TestClosesAreOwn(t *testing.T) {
 		want := map[uint64]end{
 			gentle.target.Socket: {event.Local, event.FIN, true, gentle.target.PID},
 			hard.target.Socket:   {event.Local, event.RST, true, hard.target.PID},
-			own.target.Socket:    {event.Local, event.FIN, false, own.target.PID},
+		}
+		for _, c := range kept {
+			want[c.target.Socket] = end{event.Local, event.FIN, false, c.target.PID}
 		}
 		got := make(map[uint64]end)
 		until(t, func() string {
@@ -229,15 +244,17 @@ func TestClosesAreOwn(t *testing.T) {
 }
 
 // holding does something while this process has a duplicate of a socket.
-func holding(t *testing.T, marks act.Marks, target act.Target, f func()) {
+func holding(t *testing.T, mark func(socket uint64) error, target act.Target, f func()) {
 	t.Helper()
 	pidfd, err := unix.PidfdOpen(int(target.PID), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unix.Close(pidfd)
-	marks.Holding(target.Socket)
-	defer marks.Holding(0)
+	if err := mark(target.Socket); err != nil {
+		t.Fatal(err)
+	}
+	defer mark(0)
 	for fd := range 64 {
 		duplicate, err := unix.PidfdGetfd(pidfd, fd, 0)
 		if err != nil {
