@@ -39,9 +39,10 @@ type keeper struct {
 	now  func() event.Time
 	load func() (hands, error)
 
-	writes bool // some keep-alives are written
-	ready  bool // what that takes was loaded
-	probes batch
+	writes  bool // some keep-alives are written
+	ready   bool // what that takes was loaded
+	written *writers
+	probes  batch
 }
 
 // run sends until ctx is done.
@@ -49,6 +50,8 @@ func (k *keeper) run(ctx context.Context) {
 	var setting sync.WaitGroup
 	setting.Go(func() { k.probes.run(ctx, k.set) })
 	defer setting.Wait()
+	k.written = newWriters(k.write)
+	defer k.written.end()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -103,26 +106,29 @@ func (k *keeper) due() (all []wanted, wait time.Duration) {
 }
 
 func (k *keeper) send(due []wanted) {
-	hands, err := k.load()
-	if err != nil {
-		for i := range due {
-			k.tell(&due[i], agent.Failed, err.Error())
-		}
-		return
-	}
 	var probes []wanted
+	var writes []*wanted
 	for i := range due {
-		t := &due[i]
-		switch t.Action {
-		case rule.KeepaliveCRLF:
-			k.outcome(t, hands.Ping(t.Target, t.Seq, func() error { return k.still(t) }), "")
-		case rule.KeepaliveSTUN:
-			k.bind(hands, t)
-		case rule.KeepaliveTCP:
-			probes = append(probes, *t)
+		if due[i].Action == rule.KeepaliveTCP {
+			probes = append(probes, due[i])
+		} else {
+			writes = append(writes, &due[i])
 		}
 	}
 	k.probes.add(probes)
+	k.written.add(writes)
+}
+
+func (k *keeper) write(t *wanted) {
+	hands, err := k.load()
+	switch {
+	case err != nil:
+		k.tell(t, agent.Failed, err.Error())
+	case t.Action == rule.KeepaliveCRLF:
+		k.outcome(t, hands.Ping(t.Target, t.Seq, func() error { return k.still(t) }), "")
+	case t.Action == rule.KeepaliveSTUN:
+		k.bind(hands, t)
+	}
 }
 
 // set sets the options of sockets.
