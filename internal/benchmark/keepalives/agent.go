@@ -125,19 +125,39 @@ func cpuOf(pid, n int) (sum time.Duration, err error) {
 	return sum, nil
 }
 
-// memory says how much is resident, and was at most.
+// memory says how much is resident, and was at most, and how much of the processes
+// that write is theirs alone.
 func (a *running) memory() (string, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", a.Process.Pid))
+	now, err := kilobytes(a.Process.Pid, "status", "VmRSS")
 	if err != nil {
 		return "", err
 	}
-	kilobytes := func(key string) int {
-		_, rest, _ := strings.Cut(string(b), key+":")
-		n := 0
-		fmt.Sscanf(rest, "%d", &n)
-		return n
+	most, err := kilobytes(a.Process.Pid, "status", "VmHWM")
+	if err != nil {
+		return "", err
 	}
-	return fmt.Sprintf("%d MiB, %d MiB at most", kilobytes("VmRSS")>>10, kilobytes("VmHWM")>>10), nil
+	writers, children := 0, a.children()
+	for _, child := range children {
+		n, err := kilobytes(child, "smaps_rollup", "Pss_Anon")
+		if err != nil {
+			return "", err
+		}
+		writers += n
+	}
+	return fmt.Sprintf("%d MiB, %d MiB at most; %d processes that write have %d MiB", now>>10, most>>10, len(children), writers>>10), nil
+}
+
+// kilobytes reads a line of a file of proc(5).
+func kilobytes(pid int, file, key string) (n int, err error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(b), key+":")
+	if _, err := fmt.Sscanf(rest, "%d", &n); err != nil {
+		return 0, fmt.Errorf("%s of process %d: %w", key, pid, err)
+	}
+	return n, nil
 }
 
 // series are the metrics that the agent serves, by name and labels.
@@ -170,6 +190,15 @@ func (s series) sum(family, with string) (n float64) {
 		}
 	}
 	return n
+}
+
+// writes says what became of them, and how long one took: a socket is locked for no
+// longer.
+func (s series) writes() string {
+	const all = "viaduct_keepalive_writes_total"
+	done := s.sum(all, `result="done"`)
+	return fmt.Sprintf("%.0f, %.0f µs each; %.0f refrained, %.0f late",
+		done, 1e6*s.sum("viaduct_keepalive_write_seconds_total", "")/max(1, done), s.sum(all, `result="refrained"`), s.sum(all, `result="late"`))
 }
 
 // losses are what should be nothing.

@@ -60,7 +60,7 @@ func (r *round) run() (err error) {
 		return err
 	}
 	what := fmt.Sprintf("%d flows, %s: ", r.flows, r.method)
-	row(what+"CPU of the agent", fmt.Sprintf("%.1f %% of one core, %.1f %% of it in the process that writes", percent(after.all()-before.all(), took), percent(after.writer-before.writer, took)), "")
+	row(what+"CPU of the agent", fmt.Sprintf("%.1f %% of one core, %.1f %% of it in the processes that write", percent(after.all()-before.all(), took), percent(after.writer-before.writer, took)), "")
 	rss, err := a.memory()
 	if err != nil {
 		return err
@@ -73,6 +73,7 @@ func (r *round) run() (err error) {
 	row(what+"from one to the next", w.intervals(), "30 s")
 	if r.method != "tcp" {
 		row(what+"later than viaduct had meant to send it", m.lateness(), "p99 under 1 s")
+		row(what+"writes", m.writes(), "")
 	}
 	row(what+"lost records, misplaced, unanswered keep-alives; actions", m.losses(), "0")
 	return nil
