@@ -43,7 +43,8 @@ func startAgent(viaduct, method string) (*running, error) {
 	}
 	a := &running{Cmd: exec.Command(viaduct, "agent", "--policy", policy, "--log.level", "warn", "--web.listen-address", listen), dir: dir}
 	a.Stderr = os.Stderr
-	a.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// A session of its own, as a service has: the kernel may divide the CPU by sessions.
+	a.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	if err := a.Start(); err != nil {
 		return nil, err
 	}
