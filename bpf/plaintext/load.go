@@ -5,6 +5,7 @@ package plaintext
 import (
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -101,14 +102,18 @@ func (l *Probes) Close() error {
 func (l *Probes) Follow(pid int, libraries []string) error {
 	return l.follow(pid, func() error {
 		all := make([]offsets, len(libraries))
-		for i, path := range libraries {
+		for i, file := range libraries {
 			var err error
-			if all[i], err = l.offsetsOf(path); err != nil {
+			if all[i], err = l.offsetsOf(file); err != nil {
 				return err
 			}
 		}
 		if !useful(&l.objects, all) {
-			return fmt.Errorf("none of the functions that are probed is in %s, it may be too old", strings.Join(libraries, ", "))
+			names := make([]string, len(libraries))
+			for i, file := range libraries {
+				names[i] = path.Base(file)
+			}
+			return fmt.Errorf("none of the functions that are probed is in %s, it may be too old", strings.Join(names, ", "))
 		}
 		for i, at := range all {
 			if err := l.attach(pid, libraries[i], without(at, all)); err != nil {
