@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Benchmark measures what viaduct costs on this host and prints it as the rows
-// of docs/performance.md. It needs root, sipp, gcc with libssl's headers, and a
+// of docs/performance.md. It needs root, sipp, gcc with the headers of libssl, Mbed TLS and GnuTLS, and a
 // quiet machine; only loopback is used.
 package main
 
@@ -24,6 +24,9 @@ func run() error {
 		return errors.New("usage: benchmark PATH-OF-VIADUCT [MEASURE ...]")
 	}
 	viaduct, only := os.Args[1], os.Args[2:]
+	if viaduct == goPeer {
+		return playGoPeer(only)
+	}
 	fmt.Println("| what | measured | goal |\n|---|---|---|")
 	for _, m := range []struct {
 		name    string
@@ -50,8 +53,12 @@ func run() error {
 			}
 			return callRate("saturated, all three on the same two CPUs", viaduct, anywhere, anywhere)
 		}},
-		{"tls-saturated", func() error { return tlsSaturated(viaduct) }},
-		{"tls-offered", func() error { return tlsOffered(viaduct) }},
+		{"tls-saturated", func() error { return tlsSaturated(viaduct, libsslPeers) }},
+		{"tls-offered", func() error { return tlsOffered(viaduct, libsslPeers) }},
+		{"tls-go-saturated", func() error { return tlsSaturated(viaduct, goPeers) }},
+		{"tls-go-offered", func() error { return tlsOffered(viaduct, goPeers) }},
+		{"tls-gnutls-saturated", func() error { return tlsSaturated(viaduct, gnuPeers) }},
+		{"tls-mbed-saturated", func() error { return tlsSaturated(viaduct, mbedPeers) }},
 	} {
 		if len(only) > 0 && !slices.Contains(only, m.name) {
 			continue

@@ -21,9 +21,6 @@ import (
 const (
 	tlsAddress = "127.77.0.3"
 	tlsPort    = "5061"
-	// callsPerExchange are a request and its response: at each end one SSL_write,
-	// one SSL_read that finds nothing yet, and one that finds it.
-	callsPerExchange = 6
 	// tlsLook is how long a viaduct that has been started has to find the server,
 	// and then the client by its first connection.
 	tlsLook = 2 * time.Second
@@ -39,18 +36,21 @@ const (
 	reading
 )
 
-// tlsLoad is a client and what it does.
+// tlsLoad is a client and a server, and what they do.
 type tlsLoad struct {
-	dir, program     string
+	tlsPeers
+	dir              string
 	certificate, key string
-	switches         []string
-	exchanges        int
+	workers, each    int // connections, exchanges on each
+	wait             time.Duration
 }
+
+func (l *tlsLoad) exchanges() int { return l.workers * l.each }
 
 // tlsRun is what one run came to.
 type tlsRun struct {
 	rate  float64       // exchanges a second
-	peers time.Duration // CPU of client and server
+	peers time.Duration // CPU of those whose library is measured
 	agent time.Duration // CPU of viaduct, beyond what it takes to start
 }
 
@@ -70,68 +70,64 @@ func (r *tlsRuns) rate(way int) float64 {
 }
 
 // tlsSaturated has as many connections at work as go.
-func tlsSaturated(viaduct string) error { return tlsLoaded("saturated", viaduct, 8, 1000) }
-
-// tlsOffered has the load of a server that is not at its limit.
-func tlsOffered(viaduct string) error {
-	return tlsLoaded("each 10 ms quiet after a response", viaduct, 8, 250, "wait=10")
+func tlsSaturated(viaduct string, of tlsPeers) error {
+	return tlsCompare("saturated", viaduct, &tlsLoad{tlsPeers: of, workers: 8, each: 1000})
 }
 
-func tlsLoaded(what, viaduct string, workers, each int, more ...string) error {
-	switches := append([]string{fmt.Sprint("connections=", workers), fmt.Sprint("workers=", workers), "size=400", fmt.Sprint("messages=", each)}, more...)
-	exchanges := workers * each
-	runs, err := tlsCompare(viaduct, exchanges, switches...)
-	if err != nil {
-		return err
-	}
-	what = fmt.Sprintf("TLS, %d connections, %s: ", workers, what)
-	off := runs.rate(without)
-	less := func(way int) float64 { return (1 - runs.rate(way)/off) * 100 }
-	row(what+"message rate", fmt.Sprintf("%.0f a second without viaduct; %.1f %% lower with --no-tls, %.1f %% lower with plaintext", 2*off, less(blind), less(reading)), "")
-	micros := func(way int, of func(tlsRun) time.Duration) float64 { // microseconds of an exchange
-		return runs.median(way, func(t tlsRun) float64 { return float64(of(t)) / 1e3 / float64(exchanges) })
-	}
-	peers := func(t tlsRun) time.Duration { return t.peers }
-	agent := func(t tlsRun) time.Duration { return t.agent }
-	dearer := micros(reading, peers) - micros(blind, peers)
-	row(what+"CPU of the peers for one message, written and read", fmt.Sprintf("%.1f µs without viaduct, %.1f µs with --no-tls, %.1f µs with plaintext",
-		micros(without, peers)/2, micros(blind, peers)/2, micros(reading, peers)/2), "")
-	row(what+"CPU that plaintext takes in a call of libssl", fmt.Sprintf("%.1f µs", dearer/callsPerExchange), "")
-	row(what+"agent CPU for one message, read at both ends", fmt.Sprintf("%.1f µs with --no-tls, %.1f µs with plaintext", micros(blind, agent)/2, micros(reading, agent)/2), "")
-	return nil
+// tlsOffered has the load of a server that is not at its limit.
+func tlsOffered(viaduct string, of tlsPeers) error {
+	return tlsCompare("each 10 ms quiet after a response", viaduct, &tlsLoad{tlsPeers: of, workers: 8, each: 250, wait: 10 * time.Millisecond})
 }
 
 // tlsCompare plays each way in turn, so many rounds.
-func tlsCompare(viaduct string, exchanges int, switches ...string) (runs *tlsRuns, err error) {
-	dir, err := os.MkdirTemp("", "viaduct-benchmark")
-	if err != nil {
-		return nil, err
+func tlsCompare(what, viaduct string, l *tlsLoad) (err error) {
+	if l.dir, err = os.MkdirTemp("", "viaduct-benchmark"); err != nil {
+		return err
 	}
-	defer os.RemoveAll(dir)
-	l := tlsLoad{dir: dir, switches: switches, exchanges: exchanges}
-	if l.program, err = tlspeer.Compile(dir); err != nil {
-		return nil, err
+	defer os.RemoveAll(l.dir)
+	if err := l.build(l.dir); err != nil {
+		return err
 	}
-	if l.certificate, l.key, err = tlspeer.WriteCertificate(dir); err != nil {
-		return nil, err
+	if l.certificate, l.key, err = tlspeer.WriteCertificate(l.dir); err != nil {
+		return err
 	}
-	runs = new(tlsRuns)
+	var runs tlsRuns
 	for range rounds {
 		for way := range tlsWays {
 			run, err := l.run(viaduct, way)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			runs[way] = append(runs[way], run)
 		}
 	}
-	return runs, nil
+	l.print(what, &runs)
+	return nil
+}
+
+func (l *tlsLoad) print(what string, runs *tlsRuns) {
+	what = fmt.Sprintf("TLS of %s, %d connections, %s: ", l.name, l.workers, what)
+	off := runs.rate(without)
+	less := func(way int) float64 { return (1 - runs.rate(way)/off) * 100 }
+	if !l.clientOnly { // else the server's library would be in it
+		row(what+"message rate", fmt.Sprintf("%.0f a second without viaduct; %.1f %% lower with --no-tls, %.1f %% lower with plaintext", 2*off, less(blind), less(reading)), "")
+	}
+	micros := func(way int, of func(tlsRun) time.Duration) float64 { // microseconds of an exchange
+		return runs.median(way, func(t tlsRun) float64 { return float64(of(t)) / 1e3 / float64(l.exchanges()) })
+	}
+	peers := func(t tlsRun) time.Duration { return t.peers }
+	agent := func(t tlsRun) time.Duration { return t.agent }
+	dearer := micros(reading, peers) - micros(blind, peers)
+	row(what+"CPU of "+l.whose, fmt.Sprintf("%.1f µs without viaduct, %.1f µs with --no-tls, %.1f µs with plaintext",
+		micros(without, peers)/2, micros(blind, peers)/2, micros(reading, peers)/2), "")
+	row(what+"CPU that plaintext takes in "+l.unit, fmt.Sprintf("%.1f µs", dearer/float64(l.units)), "")
+	row(what+"agent CPU for one message, read at both ends", fmt.Sprintf("%.1f µs with --no-tls, %.1f µs with plaintext", micros(blind, agent)/2, micros(reading, agent)/2), "")
 }
 
 // run plays the load once. Before the load there is a pause for viaduct to find
 // the two processes, in all ways.
 func (l *tlsLoad) run(viaduct string, way int) (run tlsRun, err error) {
-	server := exec.Command(l.program, "server", tlsAddress, tlsPort, l.certificate, l.key)
+	server := l.server(l)
 	server.Stderr = os.Stderr
 	server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	said, err := server.StdoutPipe()
@@ -180,9 +176,9 @@ func (l *tlsLoad) exchange(server int, run *tlsRun) error {
 	if err != nil {
 		return err
 	}
-	client := exec.Command(l.program, append([]string{"client", tlsAddress, tlsPort, fmt.Sprint("scout=", tlsLook.Milliseconds())}, l.switches...)...)
+	client := l.client(l)
 	client.Stderr = os.Stderr
-	out, err := client.Output()
+	out, err := client.output()
 	if err != nil {
 		return fmt.Errorf("the TLS client: %w", err)
 	}
@@ -190,11 +186,14 @@ func (l *tlsLoad) exchange(server int, run *tlsRun) error {
 	if err != nil {
 		return err
 	}
-	run.peers = after - before + client.ProcessState.UserTime() + client.ProcessState.SystemTime()
+	run.peers = client.ProcessState.UserTime() + client.ProcessState.SystemTime()
+	if !l.clientOnly {
+		run.peers += after - before
+	}
 	var n int
 	var seconds float64
-	if _, err := fmt.Sscanf(string(out), "%d exchanged in %f s", &n, &seconds); err != nil || n != l.exchanges {
-		return fmt.Errorf("the TLS client said %q, want %d exchanged", out, l.exchanges)
+	if _, err := fmt.Sscanf(out, "%d exchanged in %f s", &n, &seconds); err != nil || n != l.exchanges() {
+		return fmt.Errorf("the TLS client said %q, want %d exchanged", out, l.exchanges())
 	}
 	run.rate = float64(n) / seconds
 	return nil
@@ -217,7 +216,7 @@ func (l *tlsLoad) check(name string) error {
 			seen += int(m.RequestsSent + m.RequestsReceived + m.ResponsesSent + m.ResponsesReceived)
 		}
 	}
-	if want := 4 * l.exchanges; seen != want {
+	if want := 4 * l.exchanges(); seen != want {
 		return fmt.Errorf("viaduct has read %d messages inside TLS, want %d", seen, want)
 	}
 	return nil

@@ -91,9 +91,10 @@ func once(t testing.TB, name string) string {
 	return path
 }
 
-// Compile puts the peer on libssl into a directory and returns its path.
-func Compile(dir string) (string, error) {
-	return compile(dir, "tlspeer", "")
+// Compile puts tlspeer, mbedpeer or gnutlspeer into a directory and returns its
+// path.
+func Compile(dir, name string) (string, error) {
+	return compile(dir, name, "")
 }
 
 // compile builds for this machine if no root is given.
