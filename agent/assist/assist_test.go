@@ -290,6 +290,45 @@ func TestLate(t *testing.T) {
 	}
 }
 
+// TestLateAfterAll: a ping that was told not to have gone, and is seen in the stream
+// before or after that, is none that the next one makes up for.
+func TestLateAfterAll(t *testing.T) {
+	for name, seenFirst := range map[string]bool{"seen, then told": true, "told, then seen": false} {
+		t.Run(name, func(t *testing.T) {
+			r := seeded()
+			f := &Flow{Method: CRLF}
+			f.Begin(Terms{Least: 24 * time.Second, Interval: 30 * time.Second, Basis: ByPolicy}, start, r)
+			sent := f.Due()
+			if f.Look(sent, false, true) != Send {
+				t.Fatal("it is due")
+			}
+			f.Asked(sent)
+			if seenFirst {
+				f.Ping(sent, r)
+				f.Busy(sent)
+			} else {
+				f.Busy(sent)
+				f.Ping(sent, r)
+			}
+			f.Pong(sent)
+			due := f.Due()
+			if f.Look(due, false, true) != Send || due.Sub(sent) < 24*time.Second {
+				t.Fatalf("the next is due %v after it", due.Sub(sent))
+			}
+			f.Asked(due)
+			if late, first := f.Late(due.Add(time.Millisecond)); !first || late != time.Millisecond {
+				t.Errorf("the next is late by %s, %t", late, first)
+			}
+			if gap := f.Done(due, r); gap != due.Sub(sent) || f.Own != 2 {
+				t.Errorf("%d pings, the newest after %v", f.Own, gap)
+			}
+			if gap := f.Ping(due, r); gap != 0 || f.Own != 2 {
+				t.Errorf("%d pings, one of them counted twice", f.Own)
+			}
+		})
+	}
+}
+
 // TestProbes: the kernel's timers are late by up to an eighth, and the probe is
 // there in time.
 func TestProbes(t *testing.T) {

@@ -49,7 +49,10 @@ func (f *Flow) Ping(t event.Time, r *rand.Rand) (gap time.Duration) {
 		}
 		return 0
 	}
-	f.seen = true
+	f.seen = f.asked != 0
+	if !f.seen { // it was told that it could not be done, and was done all the same
+		f.meant = 0
+	}
 	return f.pinged(t, r)
 }
 
@@ -104,8 +107,12 @@ func (f *Flow) Late(t event.Time) (late time.Duration, first bool) {
 	return late, true
 }
 
-// Busy notes that what was asked for could not be done at that moment.
+// Busy notes that what was asked for could not be done at that moment, as far as
+// is known: it may have been seen to go out.
 func (f *Flow) Busy(now event.Time) {
+	if f.seen {
+		f.seen, f.meant = false, 0
+	}
 	f.asked = 0
 	f.until = now.Add(min(min(againFirst, f.Terms.Interval/10)<<min(f.tries, 5), againLongest))
 	f.tries = min(f.tries+1, 5)
