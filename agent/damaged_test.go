@@ -5,6 +5,7 @@ package agent
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -76,6 +77,17 @@ var damages = map[string]func(rng *rand.Rand, all frames) frames{
 			all = all[min(1+rng.IntN(50), len(all)):]
 		}
 		return kept
+	},
+	"begins within a message": func(rng *rand.Rand, all frames) frames {
+		all = bytesCloned(all[rng.IntN(len(all)):])
+		const headers, gone = 40, 60 // bytes: of IP and TCP, and of the payload's beginning
+		if b := all[0].bytes; len(b) > 200 && b[9] == byte(layers.IPProtocolTCP) {
+			rest := slices.Concat(b[:headers], b[headers+gone:])
+			binary.BigEndian.PutUint16(rest[2:], uint16(len(rest)))
+			binary.BigEndian.PutUint32(rest[24:], binary.BigEndian.Uint32(b[24:])+gone)
+			all[0].bytes, all[0].Length, all[0].CaptureLength = rest, len(rest), len(rest)
+		}
+		return all
 	},
 	"begins late": func(rng *rand.Rand, all frames) frames { return all[rng.IntN(len(all)):] },
 	"only what came in": func(_ *rand.Rand, all frames) (kept frames) {

@@ -185,6 +185,10 @@ func (c *Core) items(conn *connection, d event.Direction, t event.Time) {
 			conn.Messages.Malformed++
 			c.lost.ParseErrors++
 			c.judgeDefect(conn, d, t, &item)
+		case sipparse.ItemSkipped:
+			if conn.MidLife { // met within a message: a pong may have been taken for a line of it
+				conn.Incomplete = true
+			}
 		case sipparse.ItemSTUN:
 			kind := keepalive.KindOf(item.Head)
 			c.peerOf(conn).Keepalives[metrics.Application][kind][d]++
