@@ -22,22 +22,61 @@ func programOf(proc string, pid int) (program, bool) {
 	return program{stat.Dev, stat.Ino}, true
 }
 
-// parentOf reads proc_pid_stat(5): the name in brackets may hold anything, the
-// field behind the state is the parent's pid.
-func parentOf(proc string, pid int) int {
-	stat, err := os.ReadFile(fmt.Sprintf("%s/%d/stat", proc, pid))
+// stat reads field n of proc_pid_stat(5), "" if there is none. The second one,
+// the name in brackets, may hold anything.
+func stat(proc string, pid, n int) string {
+	all, err := os.ReadFile(fmt.Sprintf("%s/%d/stat", proc, pid))
 	if err != nil {
-		return 0
+		return ""
 	}
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 2 {
-		return 0
+	fields := bytes.Fields(all[bytes.LastIndexByte(all, ')')+1:])
+	if len(fields) < n-2 {
+		return ""
 	}
-	parent, err := strconv.Atoi(string(fields[1]))
+	return string(fields[n-3])
+}
+
+func startOf(proc string, pid int) string { return stat(proc, pid, 22) }
+
+// parentOf is 0 if there is none, or it is not known.
+func parentOf(proc string, pid int) int {
+	parent, err := strconv.Atoi(stat(proc, pid, 4))
 	if err != nil {
 		return 0
 	}
 	return parent
+}
+
+// server is what the processes of a family have in common: what they run, and
+// the first of them, with when it was started, as its pid may come again.
+type server struct {
+	runs    program
+	head    int
+	started string
+}
+
+func serverOf(proc string, pid int) (server, bool) {
+	runs, ok := programOf(proc, pid)
+	if !ok {
+		return server{}, false
+	}
+	head := headOf(proc, pid, runs)
+	return server{runs, head, startOf(proc, head)}, true
+}
+
+// headOf walks up to the first process above pid, or itself, that runs the same
+// program with no other in between.
+func headOf(proc string, pid int, runs program) int {
+	for {
+		parent := parentOf(proc, pid)
+		if parent <= 1 {
+			return pid
+		}
+		if above, ok := programOf(proc, parent); !ok || above != runs {
+			return pid
+		}
+		pid = parent
+	}
 }
 
 // family returns the processes that do one server's work: those that run the
@@ -48,17 +87,7 @@ func family(proc string, pid int) []int {
 	if !ok {
 		return nil
 	}
-	head := pid
-	for {
-		parent := parentOf(proc, head)
-		if parent <= 1 {
-			break
-		}
-		if above, ok := programOf(proc, parent); !ok || above != runs {
-			break
-		}
-		head = parent
-	}
+	head := headOf(proc, pid, runs)
 	children := make(map[int][]int)
 	entries, _ := os.ReadDir(proc) // without it: the process alone
 	for _, entry := range entries {

@@ -58,7 +58,7 @@ type Follower struct {
 	given  map[given]bool
 	swept  bool
 	state  map[int]*process
-	movers map[program][]mover // the goroutine's own
+	movers map[server][]mover // the goroutine's own
 	wake   chan struct{}
 	closed bool
 	done   chan struct{}
@@ -79,7 +79,7 @@ func New(p Prober, told Told) *Follower {
 	f := &Follower{
 		prober: p, told: told,
 		wanted: make(map[int]bool), forked: make(map[int]bool), given: make(map[given]bool),
-		state: make(map[int]*process), movers: make(map[program][]mover),
+		state: make(map[int]*process), movers: make(map[server][]mover),
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	go f.run()
@@ -229,8 +229,8 @@ func (f *Follower) try(pid int, wanted time.Time) {
 	p.own = before != nil && before.own && before.runs == runs
 	p.why = f.attach(pid)
 	p.followed = p.why == ""
-	if p.followed {
-		for _, m := range f.movers[runs] {
+	if of, ok := serverOf(proc, pid); ok && p.followed {
+		for _, m := range f.movers[of] {
 			f.probe(pid, p, m)
 		}
 	}

@@ -267,59 +267,6 @@ func TestLookedAtTooEarly(t *testing.T) {
 	}
 }
 
-// A function that moves records is probed in the process that was seen with it,
-// in others of the same program, and in those that come later, once in each.
-func TestMover(t *testing.T) {
-	p := new(prober)
-	f := New(p, Told{Followed: func(uint32) {}})
-	defer f.Close()
-	first, second, later := client(t), client(t), client(t)
-	f.Want(uint32(first))
-	f.Want(uint32(second))
-	until(t, func() bool { followed, _ := f.Count(); return followed == 2 })
-	maps, err := mapsOf(proc, first)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := mappings(maps)
-	of := func(prefix string) (m mapping, address uint64) {
-		m = all[slices.IndexFunc(all, func(m mapping) bool { return strings.HasPrefix(filepath.Base(m.path), prefix) })]
-		if _, err := fmt.Sscanf(m.span, "%x-", &address); err != nil {
-			t.Fatal(err)
-		}
-		return m, address
-	}
-	library, address := of("libcrypto.so")
-	_, byItself := of("libssl.so")
-	f.Mover(uint32(first), byItself, 2) // is probed as it is
-	f.Mover(uint32(first), address, 2)
-	f.Mover(uint32(first), address, 2)
-	f.Mover(uint32(later), address, 2) // not followed: not believed
-	did := func(pid int) (n int) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		for _, line := range p.done {
-			if line == fmt.Sprintf("mover %d %s 2", pid, filepath.Base(library.path)) {
-				n++
-			}
-		}
-		return n
-	}
-	until(t, func() bool { return did(first) == 1 && did(second) == 1 })
-	f.Want(uint32(later))
-	until(t, func() bool { return did(later) == 1 })
-	f.Mover(uint32(first), 1, 2)
-	until(t, func() bool { return strings.Contains(f.Why(uint32(first)), "no file is mapped at 0x1") })
-	p.mu.Lock()
-	if probed := strings.Join(p.done, "\n"); strings.Count(probed, "mover") != 3 {
-		t.Errorf("probed:\n%s", probed)
-	}
-	p.mu.Unlock()
-	if !f.Followed(uint32(first)) || did(first) != 1 {
-		t.Errorf("followed: %v, probed %d times", f.Followed(uint32(first)), did(first))
-	}
-}
-
 func TestNoPrivilege(t *testing.T) {
 	f := New(&prober{err: fmt.Errorf("attach: %w", unix.EPERM)}, Told{Followed: func(uint32) { t.Error("followed") }})
 	pid := client(t)

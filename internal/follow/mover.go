@@ -9,15 +9,18 @@ import (
 	"strings"
 )
 
-// maxMovers bounds the functions of one program, and maxPrograms the programs of
+// maxMovers bounds the functions of one server, and maxServers the servers of
 // which some are known.
 const (
-	maxMovers   = 16
-	maxPrograms = 1024
+	maxMovers  = 16
+	maxServers = 1024
 )
 
-// mover is a function of a program's that moves encrypted bytes for its TLS
+// mover is a function of a server's that moves encrypted bytes for its TLS
 // library. It was seen being handed to the library, in one of its processes.
+//
+// What one process says is believed for its own server only: a breakpoint at a
+// wrong place breaks a program, and anybody may run the program of another's.
 type mover struct {
 	code  code
 	shape uint8 // the prober's word
@@ -36,7 +39,7 @@ func (f *Follower) Mover(pid uint32, address uint64, shape uint8) {
 	f.ask(func() { f.given[given{int(pid), address, shape}] = true })
 }
 
-// learn has the function probed in all processes of the program, and in those to
+// learn has the function probed in all processes of the server, and in those to
 // come.
 func (f *Follower) learn(g given) {
 	p := f.state[g.pid]
@@ -56,16 +59,20 @@ func (f *Follower) learn(g given) {
 		return // what it is by default, which is probed as it is
 	}
 	m := mover{at, g.shape}
-	known := f.movers[p.runs]
-	if slices.Contains(known, m) || len(known) >= maxMovers {
+	of, ok := serverOf(proc, g.pid)
+	known := f.movers[of]
+	if !ok || of.runs != p.runs || slices.Contains(known, m) || len(known) >= maxMovers {
 		return
 	}
-	if known == nil && len(f.movers) >= maxPrograms {
+	if known == nil && len(f.movers) >= maxServers {
 		clear(f.movers)
 	}
-	f.movers[p.runs] = append(known, m)
+	f.movers[of] = append(known, m)
 	for pid, other := range f.state {
-		if other.runs == p.runs && other.followed {
+		if other.runs != p.runs || !other.followed {
+			continue
+		}
+		if its, ok := serverOf(proc, pid); ok && its == of {
 			f.probe(pid, other, m)
 		}
 	}
