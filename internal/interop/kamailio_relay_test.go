@@ -32,8 +32,7 @@ func (p *peer) bind(server netip.AddrPort, port uint16, viaParameters, contactPa
 	}
 	m := request("REGISTER", "sip:example.com", "tcp", sentBy, viaParameters, append(more, "Expires: 600",
 		fmt.Sprintf("Contact: <sip:alice@%s;transport=tcp>%s", sentBy, contactParameters))...)
-	m = message(strings.ReplaceAll(string(m), "sip:probe@", "sip:alice@"))
-	return f, p.ask(f, m)
+	return f, p.ask(f, m.as("alice"))
 }
 
 // relayed has another client send alice n requests, and returns on what flow

@@ -42,7 +42,12 @@ request_route {
 	sl_send_reply("200", "OK");
 }
 `, l.b.addr, globals, modules, route))
-	l.server = l.start(l.b, dir, cmp.Or(l.proxy, "kamailio"), "-f", path, "-DD", "-E", "-Y", dir, "-m", "16", "-M", "4")
+	args := []string{"-f", path, "-DD", "-E", "-Y", dir, "-m", "16", "-M", "4"}
+	if l.release != nil {
+		l.server = l.startOf(*l.release, l.b, dir, cmp.Or(l.proxy, "/usr/sbin/kamailio"), args...)
+	} else {
+		l.server = l.start(l.b, dir, cmp.Or(l.proxy, "kamailio"), args...)
+	}
 	l.listening(l.server, 5060)
 	return netip.AddrPortFrom(l.b.addr, 5060)
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -25,6 +24,7 @@ peers:
 - {name: phone-auto, match: {cidrs: [198.51.100.32/27]}, enforce: enforce, keepalive: {inject: always, interval: 5s}}
 - {name: phone-crlf, match: {cidrs: [198.51.100.96/27]}, enforce: enforce, keepalive: {inject: always, interval: 5s, method: crlf}}
 - {name: kamailio-auto, match: {cidrs: [198.51.100.128/27]}, enforce: enforce, keepalive: {inject: always, interval: 5s}}
+- {name: asterisk-close, match: {cidrs: [192.0.2.192/26], process: [asterisk]}, enforce: enforce, ephemeral: {idle_timeout: 40s}}
 - {name: kamailio-crlf, match: {cidrs: [198.51.100.192/27]}, enforce: enforce, keepalive: {inject: always, interval: 5s, method: crlf}}
 `
 
@@ -34,6 +34,8 @@ const (
 	phoneCRLF
 	kamailioAuto
 	kamailioCRLF
+	kamailio6Auto // in the rows of the older one
+	kamailio6CRLF
 )
 
 const (
@@ -68,6 +70,15 @@ var keptCases = []struct {
 	{"V14", kamailioCRLF, "linphone", "tcp", "crlf", told, "no", "fine", 0},
 	{"V15", kamailioAuto, "linphone", "udp", "stun", datagrams, "no", "stopped", 0},
 	{"V16", kamailioAuto, "linphone", "tls", "tcp", encrypted, "-", "fine", 0},
+	{"V17", phoneAuto, "asterisk", "tcp", "crlf", pingsItself, "yes", "fine", 0},
+	{"V18", phoneCRLF, "asterisk", "tcp", "crlf", told, "yes", "fine", 0},
+	{"V19", phoneAuto, "asterisk", "udp", "stun", datagrams, "yes", "fine", 0},
+	{"V20", phoneAuto, "asterisk", "tls", "tcp", encrypted, "-", "fine", 0},
+	{"V21", kamailioCRLF, "asterisk", "tcp", "crlf", told, "no", "fine", 0},
+	{"V22", kamailioAuto, "asterisk", "udp", "stun", datagrams, "no", "stopped", 0},
+	{"V23", kamailio6Auto, "baresip", "tcp", "tcp", unprepared, "-", "fine", 0},
+	{"V24", kamailio6CRLF, "baresip", "tcp", "crlf", told, "yes", "fine", 1},
+	{"V25", kamailio6Auto, "baresip", "tls", "tcp", encrypted, "-", "fine", 0},
 }
 
 // TestKept: what viaduct's keep-alives do to real programs, on either side.
@@ -79,14 +90,17 @@ func TestKept(t *testing.T) {
 		}
 		t.Run(fmt.Sprintf("%s-%s-%s", helped, tt.phone, tt.fact), func(t *testing.T) {
 			t.Parallel()
-			l := keptLab(t, tt.row, i)
-			if tt.row == kamailioCRLF { // what viaduct learns of this one is of no other
-				l.proxy = filepath.Join(t.TempDir(), "kamailio-crlf")
-				path, err := exec.LookPath("kamailio")
-				if err == nil {
-					err = os.Symlink(path, l.proxy)
-				}
-				if err != nil {
+			row, name := tt.row, "kamailio-crlf"
+			if row >= kamailio6Auto {
+				row, name = row-kamailio6Auto+kamailioAuto, "kamailio-newer"
+			}
+			l := keptLab(t, row, i)
+			if row != tt.row {
+				l.release = elsewhere(t, "kamailio6.0")
+			}
+			if row == kamailioCRLF { // what viaduct learns of this one is of no other
+				l.proxy = filepath.Join(t.TempDir(), name)
+				if err := os.Symlink("/usr/sbin/kamailio", l.proxy); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -96,6 +110,8 @@ func TestKept(t *testing.T) {
 				l.baresip(tt.transport, "")
 			case "linphone":
 				l.linphone(tt.transport, "verify_server_certs=0\nverify_server_cn=0")
+			case "asterisk":
+				l.asterisk("asterisk22", l.a, "keep_alive_interval=60", "", l.registersAs(tt.transport, ""))
 			}
 			local, remote := l.a, l.b
 			if helped == "kamailio" {
@@ -113,7 +129,7 @@ func TestKept(t *testing.T) {
 					return fmt.Sprintf("it is kept alive otherwise: %s", said(c.Upkeep))
 				case l.done(c, "keepalive-"+tt.method) == 0:
 					return "nothing was done"
-				case c.Keepalives.PingsSent+c.Keepalives.StunSent > 0 && tt.phone != "linphone":
+				case c.Keepalives.PingsSent+c.Keepalives.StunSent > 0 && tt.phone == "baresip":
 					return "viaduct's are taken for the program's"
 				case tt.method == "tcp" && time.Since(began) < 20*time.Second:
 					return "the kernel has not probed it for long"
@@ -147,10 +163,16 @@ func answeredOf(c *report.Connection) string {
 // keptLab is a lab whose addresses are a row's of the policy.
 func keptLab(t *testing.T, row, i int) *lab {
 	t.Helper()
-	sideOf := func(name string, half int) side {
-		return side{fmt.Sprintf("viaduct-interop-kept%d%s", i, name), netip.AddrFrom4([4]byte{198, 51, 100, byte(64*row + 32*half + 1 + i)})}
+	at := func(half int) netip.Addr {
+		return netip.AddrFrom4([4]byte{198, 51, 100, byte(64*row + 32*half + 1 + i)})
 	}
-	l := &lab{T: t, a: sideOf("a", 0), b: sideOf("b", 1), programs: make(map[netip.Addr][]string)}
+	return labAt(t, fmt.Sprintf("kept%d", i), at(0), at(1))
+}
+
+// labAt is a lab at addresses that the policy knows.
+func labAt(t *testing.T, name string, a, b netip.Addr) *lab {
+	t.Helper()
+	l := &lab{T: t, a: side{"viaduct-interop-" + name + "a", a}, b: side{"viaduct-interop-" + name + "b", b}, programs: make(map[netip.Addr][]string)}
 	l.build(24)
 	return l
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/internal/testutil"
+	"github.com/viaduct-project/viaduct/internal/testutil/release"
 )
 
 // patience bounds waits for what should come at once on an idle machine.
@@ -27,6 +28,7 @@ type lab struct {
 	programs map[netip.Addr][]string // by the side they run on
 	server   *program                // Kamailio, if there is one
 	proxy    string                  // its program, if that is another than kamailio
+	release  *release.Release        // which it is of, if not of this host's
 	end      time.Time
 }
 
@@ -42,11 +44,14 @@ func newLab(t *testing.T) *lab {
 	t.Helper()
 	t.Parallel()
 	n := int(labs.Add(1)) - 1
-	if n >= 64 {
+	if n >= 64+48 {
 		t.Fatal("more cases than networks")
 	}
 	sideOf := func(host int) side {
 		addr := netip.AddrFrom4([4]byte{203, 0, 113, byte(4*n + host)})
+		if n >= 64 { // the rest of that network is the policy's
+			addr = netip.AddrFrom4([4]byte{192, 0, 2, byte(4*(n-64) + host)})
+		}
 		return side{fmt.Sprintf("viaduct-interop-%d%c", n, 'a'-1+host), addr}
 	}
 	l := &lab{T: t, a: sideOf(1), b: sideOf(2), programs: make(map[netip.Addr][]string)}

@@ -118,3 +118,8 @@ func request(method, target, transport string, from netip.AddrPort, viaParameter
 	}
 	return message(strings.Join(append(lines, more...), "\r\n") + "\r\nContent-Length: 0\r\n\r\n")
 }
+
+// as makes a request one of another user than probe.
+func (m message) as(user string) message {
+	return message(strings.ReplaceAll(string(m), "sip:probe@", "sip:"+user+"@"))
+}

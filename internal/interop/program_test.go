@@ -12,6 +12,7 @@ import (
 	"regexp"
 
 	"github.com/viaduct-project/viaduct/internal/testutil"
+	"github.com/viaduct-project/viaduct/internal/testutil/release"
 )
 
 // program is one under test.
@@ -23,12 +24,22 @@ type program struct {
 // start runs a program on a side, in dir, where it also has its home.
 func (l *lab) start(s side, dir, name string, args ...string) *program {
 	l.Helper()
+	return l.run(s, dir, name, exec.Command(name, args...))
+}
+
+// startOf is start with a program of another release, which has a path.
+func (l *lab) startOf(r release.Release, s side, dir, path string, args ...string) *program {
+	l.Helper()
+	return l.run(s, dir, path, r.Provided(path, args...))
+}
+
+func (l *lab) run(s side, dir, name string, cmd *exec.Cmd) *program {
+	l.Helper()
 	in, out, err := os.Pipe()
 	if err != nil {
 		l.Fatal(err)
 	}
 	l.Cleanup(func() { out.Close() })
-	cmd := exec.Command(name, args...)
 	cmd.Stdin, cmd.Dir = in, dir
 	cmd.Env = []string{"HOME=" + dir, "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TERM=dumb"}
 	l.programs[s.addr] = append(l.programs[s.addr], filepath.Base(name))
