@@ -36,7 +36,7 @@ const (
 	// has no reason of its own to close it.
 	soon = time.Second
 	// Servers that wait for the rest of a message do so for about 20 seconds,
-	// and look at their timers every few: Kamailio closes after 26.
+	// and look at their timers every few: Kamailio 6 closes after 20 to 30.
 	readLeast, readMost = 15 * time.Second, 35 * time.Second
 	// fewPongs: with more of them, the first did no harm.
 	fewPongs = 2
