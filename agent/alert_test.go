@@ -125,3 +125,33 @@ func TestIdleBeforeAlert(t *testing.T) {
 		})
 	}
 }
+
+// TestReopensAtOnce: a client that opens a new connection as soon as the peer
+// has closed the one with alias, whose end is told of after that.
+func TestReopensAtOnce(t *testing.T) {
+	for _, ends := range []bool{true, false} {
+		s := script.New()
+		open := func(local, branch string) *script.Conn {
+			c := s.TCP(event.Local, local, "198.51.100.7:5061")
+			c.Transport = event.TLS
+			c.Open()
+			exchange(c, event.Out, script.Msg{Method: "OPTIONS", Via: "SIP/2.0/TLS 192.0.2.1:5061", Params: ";alias", Branch: branch, CallID: branch})
+			return c
+		}
+		first := open("192.0.2.1:40001", "a")
+		s.Wait(40 * time.Second)
+		ended := s.Now
+		s.Wait(10 * time.Millisecond)
+		open("192.0.2.1:40002", "b")
+		if ends {
+			first.FIN(event.In)
+			s.Last().Time = ended
+		}
+		s.Wait(time.Minute)
+		first.Close(event.Remote, event.FIN)
+		_, r := play(t, s)
+		if found := slices.ContainsFunc(r.Findings, func(f report.Finding) bool { return f.Rule == "AL-18" }); found == ends {
+			t.Errorf("the first had ended: %v; AL-18 found: %v", ends, found)
+		}
+	}
+}

@@ -4,7 +4,9 @@ package alias
 
 import (
 	"bytes"
+	"fmt"
 	"hash/maphash"
+	"time"
 
 	"github.com/viaduct-project/viaduct/agent/message"
 	"github.com/viaduct-project/viaduct/agent/note"
@@ -58,6 +60,10 @@ func knowHop(x *rule.Scene) {
 // watched is how many requests of a connection tell where it leads.
 const watched = 4
 
+// toldLate is how long after the request that came of it the end of a TLS
+// connection may be told of: it waits for plaintext.
+const toldLate = 500 * time.Millisecond
+
 // enough is how many older connections to one address are looked at.
 const enough = 16
 
@@ -84,8 +90,12 @@ func secondOne(x *rule.Scene) {
 		if txs, _ := x.Ends(older); txs.Pending(x.Now) > 0 {
 			continue
 		}
-		x.Raise(event.Local, "%s went on a new connection to %s, alias was offered on the open one by %s",
-			x.Msg.Label(), c.Remote, older.Neg.Alias.From)
+		evidence := fmt.Sprintf("%s went on a new connection to %s, alias was offered on the open one by %s", x.Msg.Label(), c.Remote, older.Neg.Alias.From)
+		x.After(toldLate, func(x *rule.Scene) {
+			if older.EndedAt == 0 || older.EndedAt > c.OpenedAt {
+				x.Raise(event.Local, "%s", evidence)
+			}
+		})
 		return
 	}
 }
