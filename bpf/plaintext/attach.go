@@ -45,18 +45,25 @@ func goGroup(program *ebpf.Program, name string, offsets []uint64) *group {
 func groups(o *programsObjects, at offsets) []*group {
 	var all []*group
 	for _, pick := range []func(*programsObjects) *ebpf.Program{haveRead, recorded, result, gone, reads, message, writes, setsMover, record, entry} {
-		g := &group{program: pick(o)}
+		begin, within := &group{program: pick(o)}, &group{program: pick(o)}
 		for i, f := range functions {
-			if at[i] == 0 || f.program(o) != g.program {
+			if at[i].offset == 0 || f.program(o) != begin.program {
 				continue
 			}
-			g.returns = f.returns
+			g := begin
+			if at[i].within {
+				g = within
+			} else {
+				g.returns = f.returns
+			}
 			g.names = append(g.names, f.name)
-			g.offsets = append(g.offsets, at[i])
+			g.offsets = append(g.offsets, at[i].offset)
 			g.cookies = append(g.cookies, uint64(f.cookie))
 		}
-		if g.names != nil {
-			all = append(all, g)
+		for _, g := range []*group{begin, within} {
+			if g.names != nil {
+				all = append(all, g)
+			}
 		}
 	}
 	return all

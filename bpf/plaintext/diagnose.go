@@ -45,7 +45,7 @@ func (l *Probes) probeSelf() error {
 	at := make(offsets, len(functions))
 	for i, f := range functions {
 		if f.name == "SSL_free" {
-			at[i] = inFile(e, e.Entry)
+			at[i] = place{offset: inFile(e, e.Entry)}
 		}
 	}
 	pid := os.Getpid()

@@ -15,9 +15,16 @@ import (
 // file identifies a library, whatever its path.
 type file struct{ device, inode uint64 }
 
-// offsets are where the functions of a library begin, in the file; 0: it has no
-// such function. In the order of functions.
-type offsets []uint64
+// place is where a function is probed, in the file. Within means: at an
+// instruction in its middle, see stepless, whether it is its entry or its return
+// that is wanted.
+type place struct {
+	offset uint64 // 0: the library has no such function
+	within bool
+}
+
+// offsets are the places of functions, in their order.
+type offsets []place
 
 // useful says whether plaintext would be seen in a process with these libraries.
 func useful(o *programsObjects, all []offsets) bool {
@@ -30,7 +37,7 @@ func useful(o *programsObjects, all []offsets) bool {
 }
 
 func present(all []offsets, function int) bool {
-	return slices.ContainsFunc(all, func(at offsets) bool { return at[function] != 0 })
+	return slices.ContainsFunc(all, func(at offsets) bool { return at[function].offset != 0 })
 }
 
 // without returns at but for the functions that are only of use with others,
@@ -39,7 +46,7 @@ func without(at offsets, all []offsets) offsets {
 	at = slices.Clone(at)
 	for i, f := range functions {
 		if f.with != "" && !have(all, f.with) || f.by != "" && have([]offsets{at}, f.by) {
-			at[i] = 0
+			at[i] = place{}
 		}
 	}
 	return at
@@ -99,24 +106,47 @@ func readOffsets(path string) (offsets, error) {
 	if err != nil && !errors.Is(err, elf.ErrNoSymbols) {
 		return nil, err
 	}
-	found := make(map[string]uint64)
+	found := make(map[string]elf.Symbol)
 	for _, symbols := range [][]elf.Symbol{static, dynamic} {
 		for _, s := range symbols {
 			if elf.ST_TYPE(s.Info) == elf.STT_FUNC && s.Value != 0 && s.Section != elf.SHN_UNDEF {
-				found[s.Name] = s.Value
+				found[s.Name] = s
 			}
 		}
 	}
 	at := make(offsets, len(functions))
 	for i, f := range functions {
-		if address, ok := found[f.name]; ok {
-			at[i] = inFile(e, address)
+		if symbol, ok := found[f.name]; ok {
+			at[i] = placeOf(e, f, symbol)
 		}
 	}
 	return at, nil
 }
 
-// inFile turns an address into a place in the file.
+func placeOf(e *elf.File, f function, symbol elf.Symbol) place {
+	const largest = 4096 // functions that only call another one are much smaller
+	begin := inFile(e, symbol.Value)
+	if begin == 0 || symbol.Size > largest || f.cookie&tells != 0 {
+		return place{offset: begin}
+	}
+	code := make([]byte, symbol.Size)
+	for _, p := range e.Progs {
+		if p.Type == elf.PT_LOAD && begin >= p.Off && begin+symbol.Size <= p.Off+p.Filesz {
+			if _, err := p.ReadAt(code, int64(begin-p.Off)); err != nil {
+				break
+			}
+			if call, end, ok := stepless(e.Machine, code); ok {
+				if f.returns {
+					return place{begin + end, true}
+				}
+				return place{begin + call, true}
+			}
+		}
+	}
+	return place{offset: begin}
+}
+
+// inFile turns an address into an offset in the file.
 func inFile(e *elf.File, address uint64) uint64 {
 	for _, p := range e.Progs {
 		if p.Type == elf.PT_LOAD && p.Flags&elf.PF_X != 0 && address >= p.Vaddr && address < p.Vaddr+p.Memsz {

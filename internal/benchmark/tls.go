@@ -124,6 +124,10 @@ func (l *tlsLoad) print(what string, runs *tlsRuns) {
 	row(what+"agent CPU for one message, read at both ends", fmt.Sprintf("%.1f µs with --no-tls, %.1f µs with plaintext", micros(blind, agent)/2, micros(reading, agent)/2), "")
 }
 
+// tlsRing holds all of a saturated run: then programs say more than the agent
+// can take in the meantime.
+const tlsRing = "134217728"
+
 // run plays the load once. Before the load there is a pause for viaduct to find
 // the two processes, in all ways.
 func (l *tlsLoad) run(viaduct string, way int) (run tlsRun, err error) {
@@ -149,7 +153,7 @@ func (l *tlsLoad) run(viaduct string, way int) (run tlsRun, err error) {
 		return run, err
 	}
 	output := filepath.Join(l.dir, "report.json")
-	audit := exec.Command(viaduct, append([]string{"audit", "--format", "json", "--fail-on", "never", "--output", output}, tlsWays[way]...)...)
+	audit := exec.Command(viaduct, append([]string{"audit", "--format", "json", "--fail-on", "never", "--output", output, "--ring-size", tlsRing}, tlsWays[way]...)...)
 	audit.Stderr = os.Stderr
 	audit.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := audit.Start(); err != nil {
