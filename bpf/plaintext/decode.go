@@ -12,15 +12,16 @@ import (
 
 // Handler takes what the probes saw, in order.
 type Handler struct {
-	Call   func(*tlsbind.Call)  // reused
-	Gone   func(session uint64) // the library's object at this address was freed
-	Forked func(child uint32)   // of a process that is followed
+	Call   func(*tlsbind.Call)                        // reused
+	Gone   func(session tlsbind.Session, shared bool) // the library's object was freed, which others may share
+	Forked func(child uint32)                         // of a process that is followed
 	Mover  func(pid uint32, address uint64, shape Shape)
 }
 
 type decoder struct {
-	epoch event.Time
-	call  tlsbind.Call
+	epoch  event.Time
+	call   tlsbind.Call
+	memory memory
 }
 
 var directions = map[programsDirection]event.Direction{
@@ -39,7 +40,8 @@ func (d *decoder) decode(raw []byte, h *Handler) error {
 	r := (*programsPlainRecord)(unsafe.Pointer(&raw[0]))
 	switch programsPlainKind(r.Head.Kind) {
 	case programsPlainKindPLAIN_GONE:
-		h.Gone(r.Session)
+		now := d.epoch + event.Time(r.Head.TimeNs)
+		h.Gone(tlsbind.Session{PID: r.Pid, Address: r.Session}, d.memory.shared(r.Pid, r.Session, now))
 		return nil
 	case programsPlainKindPLAIN_FORKED:
 		h.Forked(r.Pid)

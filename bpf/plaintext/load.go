@@ -45,7 +45,7 @@ func load(epoch event.Time, wake uint64, maps map[string]*ebpf.Map) (*Probes, er
 		return nil, fmt.Errorf("read the embedded programs for TLS libraries: %w", err)
 	}
 	l := &Probes{
-		multi: features.HaveBPFLinkUprobeMulti() == nil, decoder: decoder{epoch: epoch},
+		multi: features.HaveBPFLinkUprobeMulti() == nil, decoder: decoder{epoch: epoch, memory: memory{"/proc", make(map[uint32]looked)}},
 		offsets: make(map[file]offsets), programs: make(map[file][]gofunc.Function), follows: make(map[int][]link.Link),
 	}
 	if l.multi {

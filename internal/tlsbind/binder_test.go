@@ -123,13 +123,22 @@ func TestBinding(t *testing.T) {
 		{"a freed session's address is used again", func(b *bench) {
 			b.wire(1, event.Out, 1)
 			b.call(10, 0xa, event.Out, 1, "one")
-			b.Gone(0xa)
+			b.Gone(Session{10, 0xa}, true)
 			b.call(10, 0xa, event.Out, 2, "two")
 			b.wire(2, event.Out, 2)
 		}, "1 out 200 one\n2 out 200 two", Counters{Bound: 2}},
+		{"another process's session at the same address was freed", func(b *bench) {
+			b.wire(1, event.In, 1)
+			b.call(10, 0xa, event.In, 1, "one")
+			b.Gone(Session{11, 0xa}, false)
+			b.call(10, 0xa, event.In, 0, "more")
+			b.Gone(Session{11, 0xa}, true)
+			b.call(10, 0xa, event.In, 0, "perhaps another's")
+			b.pass(holdFor)
+		}, "1 in 100 one\n1 in 103 more", Counters{Bound: 1, UnboundCalls: 1, UnboundBytes: 17}},
 		{"what was written before the session was freed is sent later", func(b *bench) {
 			b.call(10, 0xa, event.Out, 1, "bye")
-			b.Gone(0xa)
+			b.Gone(Session{10, 0xa}, true)
 			b.wire(1, event.Out, 1)
 		}, "1 out 200 bye", Counters{Bound: 1}},
 		{"its end was missed: the next record contradicts the binding", func(b *bench) {
@@ -300,7 +309,7 @@ func TestBounds(t *testing.T) {
 		t.Errorf("%+v, %d hold", g, len(b.holding))
 	}
 	for n := range 1000 {
-		b.Gone(uint64(n))
+		b.Gone(Session{10, uint64(n)}, true)
 	}
 	if g := b.Gauges(); g.Sessions != 0 || len(b.sessions) != 0 {
 		t.Errorf("%+v", g)

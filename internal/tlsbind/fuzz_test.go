@@ -81,7 +81,7 @@ func (h *truth) step(what, slot, worker byte) {
 	case 6:
 		if worker%8 == 0 { // the connection ends; its socket and session are used up
 			h.sent(len(h.unsent))
-			h.b.Gone(c.session)
+			h.b.Gone(Session{1, c.session}, true)
 			h.b.Closed(c.socket, h.now)
 			h.open(int(slot) % slots)
 		}

@@ -84,12 +84,14 @@ func (b *Binder) unbind(s *session) {
 	b.gauges.Bound--
 }
 
-// Gone takes the end of a session object in one process. Others may share it;
-// another session may come to lie at the same address. So all of that address
-// need evidence again.
-func (b *Binder) Gone(address uint64) {
-	for _, s := range slices.Clone(b.sessions[address]) {
-		b.remove(s)
+// Gone takes the end of a session object in one process. If others may share it,
+// another session may come to lie at the same address, and all of that address
+// need evidence again; else what they have there is their own.
+func (b *Binder) Gone(key Session, shared bool) {
+	for _, s := range slices.Clone(b.sessions[key.Address]) {
+		if shared || s.key.PID == key.PID {
+			b.remove(s)
+		}
 	}
 }
 
