@@ -10,13 +10,15 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/viaduct-project/viaduct/internal/cfunc"
 )
 
 // file identifies a library, whatever its path.
 type file struct{ device, inode uint64 }
 
 // place is where a function is probed, in the file. Within means: at an
-// instruction in its middle, see stepless, whether it is its entry or its return
+// instruction in its middle, see [cfunc.Stepless], whether it is its entry or its return
 // that is wanted.
 type place struct {
 	offset uint64 // 0: the library has no such function
@@ -135,7 +137,7 @@ func placeOf(e *elf.File, f function, symbol elf.Symbol) place {
 			if _, err := p.ReadAt(code, int64(begin-p.Off)); err != nil {
 				break
 			}
-			if call, end, ok := stepless(e.Machine, code); ok {
+			if call, end, ok := cfunc.Stepless(e.Machine, code); ok {
 				if f.returns {
 					return place{begin + end, true}
 				}

@@ -263,16 +263,18 @@ func serve(t *testing.T, p *tap, port, workers int, switches ...string) {
 func serving(t *testing.T, p *tap, program *exec.Cmd, port, workers int) {
 	t.Helper()
 	server := testutil.Start(t, "", program)
-	until(t, func() string {
+	pid := server.Process.Pid
+	until(t, func() string { // a connection that ends before it is accepted shows nobody
 		c, err := net.Dial("tcp", net.JoinHostPort(address, strconv.Itoa(port)))
 		if err != nil {
 			return err.Error()
 		}
 		c.Close()
+		if !p.follows.Followed(uint32(pid)) {
+			return fmt.Sprintf("process %d is not followed: %q", pid, p.follows.Why(uint32(pid)))
+		}
 		return ""
 	})
-	p.followed(t, server.Process.Pid)
-	pid := server.Process.Pid
 	var children []string
 	until(t, func() string { // it listens before it forks
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))

@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package plaintext
-
-import (
-	"debug/elf"
-
-	"golang.org/x/arch/x86/x86asm"
-)
-
+// Package cfunc finds out where in the code of a C function probes are cheap.
+//
 // A probe costs one trap where the kernel can emulate the instruction that it
 // replaces, as calls and jumps; elsewhere the instruction is stepped, and the
 // second trap is the dear one, above all on virtual machines. Functions of OpenSSL
@@ -29,10 +23,17 @@ import (
 //
 // In these the call is as good as the function's entry, and the jump as its return,
 // which then needs no return probe either.
+package cfunc
 
-// stepless returns where in the code of a function these two are. ok is false
+import (
+	"debug/elf"
+
+	"golang.org/x/arch/x86/x86asm"
+)
+
+// Stepless returns where in the code of a function these two are. ok is false
 // unless all of it is as above: then it has to be probed where it begins.
-func stepless(machine elf.Machine, code []byte) (call, end uint64, ok bool) {
+func Stepless(machine elf.Machine, code []byte) (call, end uint64, ok bool) {
 	if machine != elf.EM_X86_64 {
 		return 0, 0, false
 	}

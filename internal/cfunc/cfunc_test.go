@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package plaintext
+package cfunc
 
 import (
 	"debug/elf"
@@ -72,11 +72,11 @@ func TestStepless(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		call, end, ok := stepless(elf.EM_X86_64, code)
+		call, end, ok := Stepless(elf.EM_X86_64, code)
 		if ok != tt.ok || ok && (call != 29 || end != 55) {
 			t.Errorf("%s: %d, %d, %v", tt.name, call, end, ok)
 		}
-		if _, _, ok := stepless(elf.EM_AARCH64, code); ok {
+		if _, _, ok := Stepless(elf.EM_AARCH64, code); ok {
 			t.Errorf("%s: of Arm, too", tt.name)
 		}
 	}
@@ -90,7 +90,7 @@ func FuzzStepless(f *testing.F) {
 	}
 	f.Add(code)
 	f.Fuzz(func(t *testing.T, code []byte) {
-		call, end, ok := stepless(elf.EM_X86_64, code)
+		call, end, ok := Stepless(elf.EM_X86_64, code)
 		if ok && (code[call] != 0xe8 || code[end] != 0x75 && code[end] != 0x0f || call >= end) {
 			t.Errorf("%d: %x, %d: %x", call, code[call], end, code[end])
 		}
