@@ -13,6 +13,9 @@ import (
 	"github.com/viaduct-project/viaduct/bpf"
 )
 
+// covered is what the doctor says of the probes.
+const covered = "plaintext of OpenSSL, GnuTLS, Mbed TLS and Go's crypto/tls by uprobes"
+
 // Diagnose loads the programs and probes this process for a moment.
 func Diagnose() []bpf.Feature {
 	const name = "tls"
@@ -29,9 +32,9 @@ func Diagnose() []bpf.Feature {
 	case err != nil:
 		return []bpf.Feature{{Name: name, State: bpf.Missing, Why: err.Error(), Do: "what is inside TLS is not read; a later kernel may allow it"}}
 	case !l.multi:
-		return []bpf.Feature{{Name: name, State: bpf.There, Why: "plaintext of OpenSSL, GnuTLS, Mbed TLS and Go's crypto/tls by uprobes, which need CAP_SYS_ADMIN here: the kernel has no uprobe_multi"}}
+		return []bpf.Feature{{Name: name, State: bpf.There, Why: covered + ", which need CAP_SYS_ADMIN here: the kernel has no uprobe_multi"}}
 	}
-	return []bpf.Feature{{Name: name, State: bpf.There, Why: "plaintext of OpenSSL, Mbed TLS and Go's crypto/tls by uprobes (uprobe_multi)"}}
+	return []bpf.Feature{{Name: name, State: bpf.There, Why: covered + " (uprobe_multi)"}}
 }
 
 // probeSelf attaches a probe to where this program begins, which it is past.

@@ -45,7 +45,7 @@ func TestOwners(t *testing.T) {
 			h := newHolder(t, tt.attr)
 			h.order("say")
 			h.peerGets(option)
-			at := p.next(h.target.Socket)
+			at := p.next(h.target.Socket, len(option))
 			p.ping(h.target, at)
 			h.peerGets("\r\n\r\n")
 			if said := h.order(tt.order); said != "ok" {
@@ -89,7 +89,7 @@ func TestPingIPv6(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := p.next(target.Socket)
+	at := p.next(target.Socket, 0)
 	p.ping(target, at)
 	if _, err := accepted.Write([]byte(option)); err != nil {
 		t.Fatal(err)

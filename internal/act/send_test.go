@@ -107,9 +107,11 @@ func (p *probed) data(socket uint64, direction event.Direction, n int) (payload 
 	}
 }
 
-// next is the sequence number of the next byte that a socket sends.
-func (p *probed) next(socket uint64) uint32 {
+// next is the sequence number of the next byte that a socket sends, once the said
+// bytes before it have been seen.
+func (p *probed) next(socket uint64, said int) uint32 {
 	p.t.Helper()
+	p.data(socket, event.Out, said)
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		var next uint32
 		known := false
@@ -193,8 +195,7 @@ func TestPing(t *testing.T) {
 		}
 		read(t, peer, part)
 	}
-	p.data(target.Socket, event.Out, len(first+second))
-	at := p.next(target.Socket)
+	at := p.next(target.Socket, len(first+second))
 	for _, wrong := range []uint32{at - uint32(len(second)), at - 1, at + 1, at + 4} {
 		if out := p.Ping(target, wrong, fine); out.Reason != Busy {
 			t.Errorf("%d bytes beside the boundary: %v, want busy", int32(wrong-at), out)
@@ -238,7 +239,7 @@ func TestPingHeldBack(t *testing.T) {
 		}
 	}
 	const message = "OPTIONS sip:a@example.com SIP/2.0\r\nTo: <sip:a@example.com>\r\n\r\n"
-	at := p.next(target.Socket)
+	at := p.next(target.Socket, 0)
 	cork(1)
 	p.ping(target, at)
 	if out := p.Ping(target, at+4, fine); out.Reason != Busy {
@@ -257,7 +258,7 @@ func TestPingHeldBack(t *testing.T) {
 // TestPingChanged: what is no connection any more gets no ping.
 func TestPingChanged(t *testing.T) {
 	p, peer, held, target := sipConnection(t)
-	at := p.next(target.Socket)
+	at := p.next(target.Socket, 0)
 	peer.CloseWrite()
 	if _, err := held.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Fatal(err)
