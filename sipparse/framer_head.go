@@ -34,7 +34,7 @@ func (f *Framer) line(item *Item) bool {
 		f.skip()
 	}
 	at := findStart(text)
-	if at < 0 {
+	if at < 0 || len(unit)-at > f.opts.maxMessage() {
 		f.drop()
 		f.startLine()
 		return f.owed != 0 && f.owe(item)
@@ -95,7 +95,7 @@ func (f *Framer) giveUp(item *Item, code Code) bool {
 
 // head reads lines up to the empty one.
 func (f *Framer) head(item *Item) bool {
-	limit := f.opts.maxMessage() - f.Buffered()
+	limit := f.opts.maxMessage() - (f.Buffered() - int(f.cut))
 	w := f.chunk[:min(len(f.chunk), limit)]
 	for !f.headDone {
 		n, end := f.scan.line(w[f.pos:])

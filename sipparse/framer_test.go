@@ -116,6 +116,7 @@ func TestFramer(t *testing.T) {
 		{"garbage, then a pause, then a ping", nil, []any{"junk!\r\n", flush{}, ping}, "defect/garbage@0+0 skipped@0+7 ping@7+4"},
 		{"a start line inside a head", nil, []any{okay[:len(okay)-2] + okay}, fmt.Sprintf("defect/head-cut@0+%d message@%d+%d", n-2, n-2, n)},
 		{"a status line as a body fragment", nil, []any{"SIP/2.0 100 Trying\r\n\r\n" + okay}, fmt.Sprintf("defect/head-empty@0+22 message@22+%d", n)},
+		{"garbage, then a start line above the limit", &FramerOptions{MaxMessage: 100}, []any{"junk\r\n", "OPTIONS sip:" + strings.Repeat("x", 100) + "@a SIP/2.0\r\n" + okay}, fmt.Sprintf("defect/garbage@0+0 skipped@0+130 message/recovered@130+%d", n)},
 		{"head above the limit", &FramerOptions{MaxMessage: 100}, []any{"SIP/2.0 200 OK\r\nX: " + strings.Repeat("x", 100) + "\r\nl: 0\r\n\r\n" + okay}, fmt.Sprintf("defect/head-too-large@0+0 skipped@0+129 message/recovered@129+%d", n)},
 
 		{"joined between messages", &FramerOptions{Resync: true}, []any{ping + okay}, fmt.Sprintf("ping@0+4 message@4+%d", n)},

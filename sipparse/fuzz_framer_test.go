@@ -126,6 +126,7 @@ func FuzzFramer(f *testing.F) {
 		"SIP/2.0 200 OK\r\nl: 5\r\nl: 2\r\n\r\nab" + good,
 		"\x00\x01\x00\x08!\x12\xa4BTRANSACTION-0123456789" + good + "\x01\x01\x00\x00!\x12\xa4B0123456789ab\r\n",
 		"INVITE sip:cut@example.com SIP/2.0\r\nVia: SIP/2.0/TCP" + "\r\n" + good,
+		"junk\r\n" + good[:12] + string(bytes.Repeat([]byte("a"), 200)) + good[12:] + good,
 		"A sip:b SIP/2.0\rl:1\r\rxA sip:b SIP/2.0\nl:1\n\nxA sip:b SIP/2.0\r\r\nl:0\r\r\n\r\r\n",
 	} {
 		f.Add([]byte(s), uint64(i)*0x9E3779B97F4A7C15, uint8(i), uint8(i*3))
