@@ -234,14 +234,14 @@ func (f *Follower) try(pid int, wanted time.Time) {
 			f.probe(pid, p, m)
 		}
 	}
+	if p.followed { // before anybody can ask: who hears that it is followed may begin at once
+		f.told.Followed(uint32(pid))
+	}
 	f.mu.Lock()
 	if len(f.state) < maxProcesses {
 		f.state[pid] = p
 	}
 	f.mu.Unlock()
-	if p.followed {
-		f.told.Followed(uint32(pid))
-	}
 }
 
 // attach returns why it could not be done, "" if it was.

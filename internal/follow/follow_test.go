@@ -199,8 +199,14 @@ func client(t *testing.T) int {
 func TestFollower(t *testing.T) {
 	var told sync.Map
 	p := new(prober)
-	f := New(p, Told{
-		Followed:   func(pid uint32) { told.Store(pid, true) },
+	var f *Follower
+	f = New(p, Told{
+		Followed: func(pid uint32) {
+			if f.Followed(pid) {
+				t.Errorf("process %d is followed before it was told of", pid)
+			}
+			told.Store(pid, true)
+		},
 		Unfollowed: func(pid uint32) { told.Delete(pid) },
 	})
 	defer f.Close()
