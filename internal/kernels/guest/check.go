@@ -45,7 +45,7 @@ func (l *log) check(libssl bool) {
 	// What a process says in TLS is seen since it was found and probed.
 	scout := len(pairs)
 	l.step("TLS, to be probed", opens("tls", "127.0.0.1:5061"))
-	l.step("probed", l.probed(w))
+	l.step("probed", l.probed(w, 1))
 	l.step("TLS connections", both(opens("tls", "127.0.0.1:5061"), opens("tls", "[::1]:5061")))
 	l.step("UDP sockets", both(opens("udp", "127.0.0.1:5060"), opens("udp", "[::1]:5060")))
 	for i, p := range pairs {
@@ -64,7 +64,7 @@ func (l *log) check(libssl bool) {
 	// Nothing tells of the end of a UDP socket.
 	l.step("ends", l.until(w, func(c *report.Connection) bool { return c.Closed != nil || c.Transport == "udp" }))
 	if libssl {
-		l.step("libssl", l.libssl)
+		l.step("libssl", func() error { return l.libssl(w) })
 	}
 	stop()
 	l.step("last records", func() error { return errors.Join(<-ended, w.Finish()) })
@@ -78,12 +78,12 @@ func both(f, g func() error) func() error {
 	return func() error { return errors.Join(f(), g()) }
 }
 
-// probed waits until what this process says in TLS is seen.
-func (l *log) probed(w *live.Watch) func() error {
+// probed waits until what so many processes say in TLS is seen.
+func (l *log) probed(w *live.Watch, processes int) func() error {
 	return func() error {
 		for tick := time.Tick(50 * time.Millisecond); ; {
 			s, err := w.TLS()
-			if err != nil || s.Followed > 0 {
+			if err != nil || s.Followed >= processes {
 				return err
 			}
 			select {
