@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/viaduct-project/viaduct/internal/event"
-	"github.com/viaduct-project/viaduct/internal/testutil"
 	"github.com/viaduct-project/viaduct/internal/testutil/tlspeer"
 )
 
@@ -24,13 +23,8 @@ func TestClosureAlert(t *testing.T) {
 	serve(t, p, port, 4)
 	goServer(t)
 	peer := func(t *testing.T, switches ...string) {
-		args := []string{"client", address, strconv.Itoa(port), "scout=1000", "version=3", fmt.Sprintf("connections=%d", connections), fmt.Sprintf("messages=%d", each)}
-		client := testutil.Start(t, "", exec.Command(tlspeer.Build(t), append(args, switches...)...))
-		p.followed(t, client.Process.Pid)
-		<-client.Done
-		if client.Err != nil {
-			t.Fatal(client.Err)
-		}
+		args := []string{"client", address, strconv.Itoa(port), "begin=1", "version=3", fmt.Sprintf("connections=%d", connections), fmt.Sprintf("messages=%d", each)}
+		converse(t, p, exec.Command(tlspeer.Build(t), append(args, switches...)...))
 	}
 	for _, tt := range []struct {
 		name string

@@ -21,7 +21,7 @@ func TestTLSSecret(t *testing.T) {
 	w := watchPeers(t, l, live.Options{Core: agent.Config{MaxHistory: 1 << 20}})
 	l.b.tlsServer(t)
 	w.probed(1)
-	l.a.tlsClient(t, l.b, 5061, "scout=1500", "secret=1", "connections=2", "messages=3", "linger=1500").ended(t)
+	l.a.converse(t, w, 2, l.b, 5061, "secret=1", "connections=2", "messages=3", "linger=1500")
 	w.finally(func(r *report.Report) string { return loaded(r, 2, 3) })
 	state, err := json.Marshal(w.Save())
 	if err != nil {

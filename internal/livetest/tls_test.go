@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/internal/live"
+	"github.com/viaduct-project/viaduct/internal/testutil"
 	"github.com/viaduct-project/viaduct/internal/testutil/tlspeer"
 )
 
@@ -30,6 +32,21 @@ func (n *namespace) tlsServer(t *testing.T, switches ...string) *process {
 func (n *namespace) tlsClient(t *testing.T, to *namespace, port int, switches ...string) *process {
 	t.Helper()
 	return n.start(t, tlspeer.Build(t), append([]string{"client", to.v4.String(), strconv.Itoa(port)}, switches...)...)
+}
+
+// converse has a client say what it has to say once so many processes are probed,
+// it among them: its first connection is there to have it found.
+func (n *namespace) converse(t *testing.T, w *watch, processes int, to *namespace, port int, switches ...string) {
+	t.Helper()
+	cmd := exec.Command(tlspeer.Build(t), append([]string{"client", to.v4.String(), strconv.Itoa(port), "begin=1"}, switches...)...)
+	begin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &process{testutil.Start(t, n.name, cmd)}
+	w.probed(processes)
+	begin.Close()
+	client.ended(t)
 }
 
 // watchPeers watches l, and sees connections of the peers of these tests only:
@@ -121,10 +138,18 @@ func TestTLSThroughKamailio(t *testing.T) {
 	w := watchPeers(t, l, live.Options{})
 	k := kamailio{idle: 60, workers: 8, tls: true}
 	server := k.start(t, l.b)
-	w.probed(1 + server.workers(t))
+	// It listens before it forks: 8 for TCP, 2 for each of two UDP sockets, and four
+	// for itself.
+	const workers = 16
+	until(t, func() string {
+		if n := server.workers(t); n != workers {
+			return fmt.Sprintf("%d processes beside the first, want %d", n, workers)
+		}
+		return ""
+	})
+	w.probed(1 + workers)
 	const connections, each = 50, 6
-	client := l.a.tlsClient(t, l.b, 5061, "scout=1500", "workers=8", fmt.Sprintf("connections=%d", connections), fmt.Sprintf("messages=%d", each))
-	client.ended(t)
+	l.a.converse(t, w, 1+workers+1, l.b, 5061, "workers=8", fmt.Sprintf("connections=%d", connections), fmt.Sprintf("messages=%d", each))
 	w.finally(func(r *report.Report) string { return loaded(r, connections, each) })
 	s, err := w.TLS()
 	if err != nil || s.Binding.Conflicting != 0 || s.Binding.UnboundCalls != 0 || s.Binding.Late != 0 {
@@ -173,9 +198,8 @@ func TestTLSLikeTCP(t *testing.T) {
 	l.b.start(t, tlspeer.Build(t), "server", l.b.v4.String(), "5060", os.DevNull, os.DevNull, "plain=1")
 	l.b.bound(t, "tcp", 5060)
 	w.probed(1)
-	over := func(port int, switches ...string) string {
-		client := l.a.tlsClient(t, l.b, port, append([]string{"script=1", "scout=1500"}, switches...)...)
-		client.ended(t)
+	over := func(port, processes int, switches ...string) string {
+		l.a.converse(t, w, processes, l.b, port, append([]string{"script=1"}, switches...)...)
 		var lines string
 		w.until(func(r *report.Report) string {
 			var n int
@@ -187,7 +211,7 @@ func TestTLSLikeTCP(t *testing.T) {
 		})
 		return lines
 	}
-	tcp, tls := over(5060, "plain=1"), over(5061)
+	tcp, tls := over(5060, 1, "plain=1"), over(5061, 2)
 	if tcp != tls {
 		t.Errorf("over TCP\n%s\nover TLS\n%s", tcp, tls)
 	}
