@@ -14,8 +14,13 @@ import (
 	"github.com/viaduct-project/viaduct/internal/cfunc"
 )
 
-// file identifies a library, whatever its path.
-type file struct{ device, inode uint64 }
+// file identifies a library, whatever its path. Another one may get the inode of
+// one that was removed, and a wrong place in it would break the program.
+type file struct {
+	device, inode uint64
+	size          int64
+	changed       unix.Timespec
+}
 
 // place is where a function is probed, in the file. Within means: at an
 // instruction in its middle, see [cfunc.Stepless], whether it is its entry or its return
@@ -67,7 +72,7 @@ func fileOf(path string) (file, error) {
 	if err := unix.Stat(path, &stat); err != nil {
 		return file{}, fmt.Errorf("look at the TLS library %s: %w", path, err)
 	}
-	return file{stat.Dev, stat.Ino}, nil
+	return file{stat.Dev, stat.Ino, stat.Size, stat.Ctim}, nil
 }
 
 // offsetsOf reads a library's symbols, once for each file.

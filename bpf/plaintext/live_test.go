@@ -5,6 +5,7 @@ package plaintext_test
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -101,7 +102,12 @@ func startTap(t *testing.T, ports ...uint16) *tap {
 	go func() {
 		defer close(done)
 		for {
-			if _, err := probes.Read(10*time.Millisecond, p.saw); err != nil {
+			_, err := probes.Read(10*time.Millisecond, p.saw)
+			switch {
+			case errors.Is(err, os.ErrClosed):
+				return
+			case err != nil:
+				t.Error(err)
 				return
 			}
 		}

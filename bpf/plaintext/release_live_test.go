@@ -78,6 +78,8 @@ func TestReleasesOpenSSL(t *testing.T) {
 				{r.Contained, socketBIO, "version=2"},
 				{r.Chrooted, socketBIO, "version=3 rekey=3 size=50000 partial=1 ex=1"},
 				{r.Contained, socketBIO, "version=2 rekey=3 ex=2"},
+				{r.Layered, socketBIO, "version=3 ex=1"},
+				{r.Layered, memoryBIO, "version=2 memory=1"},
 				{r.Contained, memoryBIO, "version=3 memory=1 resume=1"},
 				{r.Contained, memoryBIO, "version=2 memory=1 resume=1 trickle=1 ahead=1 size=9000"},
 			} {

@@ -67,6 +67,7 @@ type Follower struct {
 // process is one that was looked at.
 type process struct {
 	runs     program
+	started  string // its pid may come again, with the same program
 	followed bool
 	own      bool   // looked at since it was seen to hold a TLS socket itself
 	why      string // not followed
@@ -225,7 +226,7 @@ func (f *Follower) try(pid int, wanted time.Time) {
 	if !ok {
 		return
 	}
-	p := &process{runs: runs, tried: time.Now(), wanted: wanted}
+	p := &process{runs: runs, started: startOf(proc, pid), tried: time.Now(), wanted: wanted}
 	p.own = before != nil && before.own && before.runs == runs
 	p.why = f.attach(pid)
 	p.followed = p.why == ""
@@ -273,7 +274,7 @@ func (f *Follower) sweep() {
 	now := time.Now()
 	for pid, p := range f.state {
 		runs, ok := programOf(proc, pid)
-		if ok && runs == p.runs && now.Sub(p.wanted) < restFor {
+		if ok && runs == p.runs && startOf(proc, pid) == p.started && now.Sub(p.wanted) < restFor {
 			continue
 		}
 		f.mu.Lock()

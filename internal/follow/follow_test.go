@@ -273,6 +273,23 @@ func TestLookedAtTooEarly(t *testing.T) {
 	}
 }
 
+// A process that has the pid of one that has ended is another one, whatever it runs.
+func TestSamePID(t *testing.T) {
+	pid := client(t)
+	p := new(prober)
+	f := &Follower{prober: p, told: Told{Followed: func(uint32) {}, Unfollowed: func(uint32) {}}, state: make(map[int]*process)}
+	f.want(pid)
+	if f.sweep(); !f.Followed(uint32(pid)) {
+		t.Fatal("it is not followed any more")
+	}
+	f.state[pid].started = "1"
+	f.sweep()
+	f.want(pid)
+	if want := []string{fmt.Sprintf("follow %d", pid), fmt.Sprintf("unfollow %d", pid), fmt.Sprintf("follow %d", pid)}; !slices.Equal(p.done, want) {
+		t.Errorf("%v, want %v", p.done, want)
+	}
+}
+
 func TestNoPrivilege(t *testing.T) {
 	f := New(&prober{err: fmt.Errorf("attach: %w", unix.EPERM)}, Told{Followed: func(uint32) { t.Error("followed") }})
 	pid := client(t)

@@ -63,6 +63,16 @@ func (r Release) Contained(program string, args ...string) *exec.Cmd {
 	return exec.Command("unshare", append([]string{"--mount", "sh", "-euc", enter, "sh", r.Root}, r.inside(program, args)...)...)
 }
 
+// Layered is [Release.Contained] on an overlay, as the images of containers are
+// mounted: what the process maps is a file of a layer. The layer above, with some
+// libraries that were written to there, is in memory.
+func (r Release) Layered(program string, args ...string) *exec.Cmd {
+	const enter = `over="$1/run"; mount -t tmpfs tmpfs "$over"; cd "$over"; mkdir upper work all
+		mount -t overlay overlay -o "lowerdir=$1,upperdir=$over/upper,workdir=$over/work" all
+		cd all; touch usr/lib/*/libcrypto.so.*; pivot_root . run; shift; exec "$@"`
+	return exec.Command("unshare", append([]string{"--mount", "sh", "-euc", enter, "sh", r.Root}, r.inside(program, args)...)...)
+}
+
 // Chrooted is [Release.Contained] in the mount namespace of this process: here
 // the program's files have longer paths than it knows itself.
 func (r Release) Chrooted(program string, args ...string) *exec.Cmd {
