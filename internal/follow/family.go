@@ -6,7 +6,9 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -45,6 +47,20 @@ func parentOf(proc string, pid int) int {
 		return 0
 	}
 	return parent
+}
+
+// childrenOf reads proc_tid_children(5), which some kernels do not have.
+func childrenOf(proc string, pid int) (all []int) {
+	threads, _ := filepath.Glob(fmt.Sprintf("%s/%d/task/*/children", proc, pid))
+	for _, file := range threads {
+		pids, _ := os.ReadFile(file) // a thread that has ended has none
+		for field := range strings.FieldsSeq(string(pids)) {
+			if child, err := strconv.Atoi(field); err == nil {
+				all = append(all, child)
+			}
+		}
+	}
+	return all
 }
 
 // server is what the processes of a family have in common: what they run, and

@@ -182,9 +182,7 @@ func (f *Follower) want(pid int) {
 	p := f.state[pid]
 	switch {
 	case p == nil || !p.followed && now.Sub(p.tried) >= retryAfter:
-		for _, one := range family(proc, pid) {
-			f.try(one, now)
-		}
+		f.tryFamily(pid, now)
 	case !p.followed && !p.own:
 		// It may have been starting when it was looked at as one of a family.
 		f.try(pid, now)
@@ -196,15 +194,6 @@ func (f *Follower) want(pid int) {
 	}
 	if p := f.state[pid]; p != nil {
 		p.own = true
-	}
-}
-
-// adopt follows a child, if it does its parent's work and not another's.
-func (f *Follower) adopt(pid int) {
-	if p := f.state[parentOf(proc, pid)]; p != nil && p.followed {
-		if runs, ok := programOf(proc, pid); ok && runs == p.runs {
-			f.try(pid, p.wanted)
-		}
 	}
 }
 

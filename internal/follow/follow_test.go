@@ -151,9 +151,13 @@ type prober struct {
 	mu   sync.Mutex
 	err  error
 	done []string
+	when func(pid int) // what happens just before a process is followed
 }
 
 func (p *prober) Follow(pid int, libraries []string) error {
+	if p.when != nil {
+		p.when(pid)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done = append(p.done, fmt.Sprintf("follow %d", pid))
