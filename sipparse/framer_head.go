@@ -12,7 +12,7 @@ func (f *Framer) line(item *Item) bool {
 	have, limit := f.Buffered(), f.opts.maxMessage()
 	w := f.chunk[f.pos:]
 	if !f.skipping {
-		w = w[:min(len(w), limit-have-f.pos)]
+		w = w[:min(len(w), max(0, limit-have-f.pos))] // a probe for STUN may have held more
 	}
 	n, end := f.scan.line(w)
 	f.pos += n
