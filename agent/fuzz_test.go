@@ -4,11 +4,13 @@ package agent
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/viaduct-project/viaduct/agent/internal/script"
+	"github.com/viaduct-project/viaduct/agent/report"
 	"github.com/viaduct-project/viaduct/internal/event"
 )
 
@@ -31,7 +33,12 @@ func FuzzHandle(f *testing.F) {
 	f.Add(add(seed, byte(event.Closed), 0x21, 0, 1, ""))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		limits := Config{MaxConnections: 4, MaxTransactions: 3, MaxDialogs: 2, MaxPeers: 2, MaxClosed: 3, MaxHeldBytes: 100}
-		c := New(limits)
+		if len(b) > 1 { // from the last byte, which is seldom read otherwise
+			last := b[len(b)-1]
+			limits.MaxMessage = [...]int{0, 1, 50, 4095}[last>>6]
+			limits.MaxBindings, limits.MaxFindings, limits.MaxHistory = int(last>>4&3), int(last>>2&3), int(last&3)*200
+		}
+		c, twin := New(limits), New(limits)
 		now := script.Start
 		for len(b) >= 6 {
 			e := event.Event{
@@ -58,7 +65,9 @@ func FuzzHandle(f *testing.F) {
 			e.Counts.BytesSent = uint64(binary.BigEndian.Uint16([]byte{byte(n), byte(e.Seq)}))
 			now = now.Add(wait)
 			e.Time = now
+			again := e
 			c.Handle(&e)
+			twin.Handle(&again)
 			z := c.Sizes()
 			if z.Connections+z.Flows > limits.MaxConnections || z.Transactions > limits.MaxTransactions || z.Dialogs > limits.MaxDialogs ||
 				z.Closed > limits.MaxClosed || z.HeldBytes > limits.MaxHeldBytes || z.HeldBytes < 0 || z.Pairs > limits.MaxPeers {
@@ -66,6 +75,9 @@ func FuzzHandle(f *testing.F) {
 			}
 		}
 		r := c.Report(now)
+		if a, b := reported(t, r), reported(t, twin.Report(now)); a != b {
+			t.Fatalf("the same events, two reports:\n%s\n%s", a, b)
+		}
 		for _, l := range r.Connections {
 			if l.LostBytes > l.BytesReceived+l.BytesSent {
 				t.Errorf("%d bytes lost of %d", l.LostBytes, l.BytesReceived+l.BytesSent)
@@ -79,4 +91,13 @@ func FuzzHandle(f *testing.F) {
 		}
 		empty(t, c, now)
 	})
+}
+
+func reported(t *testing.T, r *report.Report) string {
+	t.Helper()
+	b, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
