@@ -169,3 +169,27 @@ func TestDecodeFigures(t *testing.T) {
 		t.Errorf("idle %v in, %v out; want 1s, and negative for never", e.IdleIn, e.IdleOut)
 	}
 }
+
+// FuzzDecode: a record of any length is an event or an error, and an event's
+// payload lies in the record.
+func FuzzDecode(f *testing.F) {
+	data := programsDataRecord{Head: headOf(programsRecordKindRECORD_DATA, unix.IPPROTO_TCP, 0), LengthBytes: 9, CapturedBytes: 5}
+	f.Add(bytesOf(&data, "hello"))
+	data.CapturedBytes = 1 << 31 // no longer a positive int32
+	f.Add(bytesOf(&data, "hello"))
+	life := programsLifeRecord{Head: headOf(programsRecordKindRECORD_CLOSED, unix.IPPROTO_TCP, 0)}
+	f.Add(bytesOf(&life, ""))
+	d := newDecoder([]uint16{5061})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		e, err := d.decode(raw)
+		if err != nil {
+			return
+		}
+		if e.Kind == 0 || e.Transport == 0 || len(e.Payload) > len(raw) || strings.Contains(e.Owner.Name, "\x00") {
+			t.Errorf("%+v", e)
+		}
+		if len(d.names) > 4096 {
+			t.Errorf("%d names kept", len(d.names))
+		}
+	})
+}

@@ -148,3 +148,27 @@ func TestFindRefuses(t *testing.T) {
 		t.Errorf("%d, %v", got, err)
 	}
 }
+
+// FuzzReturns: no code leads astray, and what is found returns.
+func FuzzReturns(f *testing.F) {
+	f.Add([]byte("\x55\x48\x89\xe5\x5d\xc3\x90\xc2\x08\x00"), false)
+	f.Add([]byte("\x1f\x20\x03\xd5\xc0\x03\x5f\xd6\xc0"), true)
+	f.Fuzz(func(t *testing.T, code []byte, arm bool) {
+		machine := elf.EM_X86_64
+		if arm {
+			machine = elf.EM_AARCH64
+		}
+		offsets, err := returns(machine, code)
+		if (err == nil) != (len(offsets) > 0) || !slices.IsSorted(offsets) {
+			t.Fatalf("%v and %v", offsets, err)
+		}
+		for _, at := range offsets {
+			if arm && (at%4 != 0 || string(code[at:at+4]) != "\xc0\x03\x5f\xd6") {
+				t.Fatalf("%x at %d", code, at)
+			}
+			if i, err := x86asm.Decode(code[at:], 64); !arm && (err != nil || i.Op != x86asm.RET) {
+				t.Fatalf("%v at %d: %v", i, at, err)
+			}
+		}
+	})
+}
