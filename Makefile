@@ -54,14 +54,11 @@ test-bench-module: ## sipparse against another parser
 test-deploy: deb image ## the chart, the manifests, the unit and the package (root, Debian)
 	cd deploy && go vet ./... && VIADUCT_STRICT=1 go test -count=1 ./...
 
-fuzz: ## every fuzz target, a minute in all
-	scripts/fuzz-sipparse.sh 40
-	go test -run '^$$' -fuzz FuzzHandle -fuzztime 20s ./agent
-	go test -run '^$$' -fuzz FuzzRead -fuzztime 20s ./internal/capture
-	go test -run '^$$' -fuzz FuzzHear -fuzztime 10s ./agent/tlswire
+fuzz: ## every fuzz target, a minute and a half in all
+	scripts/fuzz.sh 90
 
-fuzz-long: ## the parser's fuzz targets for an hour
-	scripts/fuzz-sipparse.sh 3600
+fuzz-long: ## every fuzz target, two hours in all
+	scripts/fuzz.sh 7200
 
 screenshots: build ## the pictures in docs/images, of the page, the report and the terminal
 	go test -count=1 -tags screenshots ./internal/screenshots
