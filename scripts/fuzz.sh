@@ -20,6 +20,7 @@ for target in $(echo "$targets" | cut -d' ' -f2); do
 done
 echo "$targets" | while read -r package target; do
 	seconds=$((total * $(weigh "$target") / shares))
+	[ "$seconds" -gt 0 ] || seconds=1 # 0 is for ever
 	echo "== $target of $package for ${seconds}s"
 	# Making what is merely of interest smaller would take all of the time.
 	go test -run '^$' -fuzz "^$target\$" -fuzztime "${seconds}s" -fuzzminimizetime 100x "$package"
