@@ -551,6 +551,11 @@ static void client(void)
 		SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
 	if (opt.ahead)
 		SSL_CTX_set_read_ahead(context, 1);
+	if (opt.begin) {
+		dial();
+		while (getchar() != EOF)
+			;
+	}
 	if (opt.resume) {
 		struct peer *p = dial();
 		unsigned seed = 7;
@@ -564,11 +569,6 @@ static void client(void)
 	if (opt.scout_ms) {
 		dial();
 		pause_ms(opt.scout_ms);
-	}
-	if (opt.begin) {
-		dial();
-		while (getchar() != EOF)
-			;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &began);
 	pthread_barrier_init(&dialled, NULL, opt.workers);
