@@ -270,17 +270,21 @@ func serving(t *testing.T, p *tap, program *exec.Cmd, port, workers int) {
 	t.Helper()
 	server := testutil.Start(t, "", program)
 	pid := server.Process.Pid
-	until(t, func() string { // a connection that ends before it is accepted shows nobody
-		c, err := net.Dial("tcp", net.JoinHostPort(address, strconv.Itoa(port)))
-		if err != nil {
-			return err.Error()
-		}
-		c.Close()
-		if !p.follows.Followed(uint32(pid)) {
-			return fmt.Sprintf("process %d is not followed: %q", pid, p.follows.Why(uint32(pid)))
-		}
-		return ""
-	})
+	met := func(pid int) { // with a connection that one of them has; one that ends before it is accepted shows nobody
+		t.Helper()
+		until(t, func() string {
+			c, err := net.Dial("tcp", net.JoinHostPort(address, strconv.Itoa(port)))
+			if err != nil {
+				return err.Error()
+			}
+			c.Close()
+			if !p.follows.Followed(uint32(pid)) {
+				return fmt.Sprintf("process %d is not followed: %q", pid, p.follows.Why(uint32(pid)))
+			}
+			return ""
+		})
+	}
+	met(pid)
 	var children []string
 	until(t, func() string { // it listens before it forks
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
@@ -297,7 +301,7 @@ func serving(t *testing.T, p *tap, program *exec.Cmd, port, workers int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.followed(t, pid)
+		met(pid)
 	}
 }
 
