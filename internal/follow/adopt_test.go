@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // forker is a program with a TLS library, which forks when it is told to by a
@@ -66,5 +67,20 @@ func TestForkedMeanwhile(t *testing.T) {
 	}
 	if followed, _ := f.Count(); followed != 5 {
 		t.Errorf("%d are followed of the three, one more child and its child: %q", followed, p.done)
+	}
+}
+
+// A server that is started by one that is followed is looked at as its child,
+// before it runs what it is to run; by the time that it is seen itself it may have
+// children.
+func TestStartedByFollowed(t *testing.T) {
+	head, fork := forker(t)
+	p := new(prober)
+	f := &Follower{prober: p, told: Told{Followed: func(uint32) {}}, state: make(map[int]*process)}
+	f.state[head] = &process{why: "no TLS library is loaded", tried: time.Now()}
+	fork(head)
+	f.want(head)
+	if followed, _ := f.Count(); followed != 2 {
+		t.Errorf("%d are followed of the server and its child: %q", followed, p.done)
 	}
 }

@@ -184,8 +184,11 @@ func (f *Follower) want(pid int) {
 	case p == nil || !p.followed && now.Sub(p.tried) >= retryAfter:
 		f.tryFamily(pid, now)
 	case !p.followed && !p.own:
-		// It may have been starting when it was looked at as one of a family.
-		f.try(pid, now)
+		// It may have been starting when it was looked at as one of a family: of
+		// one that it was to leave, if it now runs another program.
+		if f.try(pid, now); f.state[pid].followed {
+			f.tryFamily(pid, now)
+		}
 	default:
 		if now.Sub(p.wanted) > time.Second {
 			f.touch(p.runs, now)
