@@ -189,10 +189,13 @@ func (f *Follower) want(pid int) {
 		if f.try(pid, now); f.state[pid].followed {
 			f.tryFamily(pid, now)
 		}
+	case now.Sub(p.wanted) <= time.Second:
+		return
+	case !same(pid, p):
+		f.forget(pid, p)
+		f.tryFamily(pid, now)
 	default:
-		if now.Sub(p.wanted) > time.Second {
-			f.touch(p.runs, now)
-		}
+		f.touch(p.runs, now)
 		return
 	}
 	if p := f.state[pid]; p != nil {
@@ -265,17 +268,25 @@ func (f *Follower) attach(pid int) string {
 func (f *Follower) sweep() {
 	now := time.Now()
 	for pid, p := range f.state {
-		runs, ok := programOf(proc, pid)
-		if ok && runs == p.runs && startOf(proc, pid) == p.started && now.Sub(p.wanted) < restFor {
-			continue
+		if !same(pid, p) || now.Sub(p.wanted) >= restFor {
+			f.forget(pid, p)
 		}
-		f.mu.Lock()
-		delete(f.state, pid)
-		f.mu.Unlock()
-		if p.followed {
-			// Its links are closed whatever the kernel says of them.
-			_ = f.prober.Unfollow(pid)
-			f.told.Unfollowed(uint32(pid))
-		}
+	}
+}
+
+// same says whether a process is the one that was looked at, and runs what it ran.
+func same(pid int, p *process) bool {
+	runs, ok := programOf(proc, pid)
+	return ok && runs == p.runs && startOf(proc, pid) == p.started
+}
+
+func (f *Follower) forget(pid int, p *process) {
+	f.mu.Lock()
+	delete(f.state, pid)
+	f.mu.Unlock()
+	if p.followed {
+		// Its links are closed whatever the kernel says of them.
+		_ = f.prober.Unfollow(pid)
+		f.told.Unfollowed(uint32(pid))
 	}
 }

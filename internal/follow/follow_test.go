@@ -294,6 +294,21 @@ func TestSamePID(t *testing.T) {
 	}
 }
 
+// A process that was followed and runs something else since is looked at again when
+// it is seen with a socket, not when everything is.
+func TestRunsAnother(t *testing.T) {
+	pid := client(t)
+	p := new(prober)
+	f := &Follower{prober: p, told: Told{Followed: func(uint32) {}, Unfollowed: func(uint32) {}}, state: make(map[int]*process)}
+	f.want(pid)
+	f.state[pid].runs = program{}
+	f.state[pid].wanted = time.Now().Add(-2 * time.Second)
+	f.want(pid)
+	if want := []string{fmt.Sprintf("follow %d", pid), fmt.Sprintf("unfollow %d", pid), fmt.Sprintf("follow %d", pid)}; !slices.Equal(p.done, want) {
+		t.Errorf("%v, want %v", p.done, want)
+	}
+}
+
 func TestNoPrivilege(t *testing.T) {
 	f := New(&prober{err: fmt.Errorf("attach: %w", unix.EPERM)}, Told{Followed: func(uint32) { t.Error("followed") }})
 	pid := client(t)
