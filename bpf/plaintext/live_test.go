@@ -270,21 +270,17 @@ func serving(t *testing.T, p *tap, program *exec.Cmd, port, workers int) {
 	t.Helper()
 	server := testutil.Start(t, "", program)
 	pid := server.Process.Pid
-	met := func(pid int) { // with a connection that one of them has; one that ends before it is accepted shows nobody
-		t.Helper()
-		until(t, func() string {
-			c, err := net.Dial("tcp", net.JoinHostPort(address, strconv.Itoa(port)))
-			if err != nil {
-				return err.Error()
-			}
-			c.Close()
-			if !p.follows.Followed(uint32(pid)) {
-				return fmt.Sprintf("process %d is not followed: %q", pid, p.follows.Why(uint32(pid)))
-			}
-			return ""
-		})
-	}
-	met(pid)
+	until(t, func() string { // a connection that ends before it is accepted shows nobody
+		c, err := net.Dial("tcp", net.JoinHostPort(address, strconv.Itoa(port)))
+		if err != nil {
+			return err.Error()
+		}
+		c.Close()
+		if !p.follows.Followed(uint32(pid)) {
+			return fmt.Sprintf("process %d is not followed: %q", pid, p.follows.Why(uint32(pid)))
+		}
+		return ""
+	})
 	var children []string
 	until(t, func() string { // it listens before it forks
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
@@ -301,7 +297,7 @@ func serving(t *testing.T, p *tap, program *exec.Cmd, port, workers int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		met(pid)
+		p.followed(t, pid)
 	}
 }
 
